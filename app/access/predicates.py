@@ -1,0 +1,262 @@
+"""The predicates of ROLES section 2, one per entity. Registration happens on import; app/access/scope.py applies them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import ColumnElement, FromClause, String, and_, cast, exists, false, or_, select, true
+from sqlalchemy.orm import InstrumentedAttribute
+
+from app.access.principal import Principal
+from app.access.scope import scoped
+from models import (
+    Account,
+    Appointment,
+    AppointmentItem,
+    Attachment,
+    AuditLog,
+    Certificate,
+    DevelopmentMail,
+    Filing,
+    ImportRow,
+    Instrument,
+    Job,
+    Message,
+    Outbox,
+    Reminder,
+    Slot,
+    TransitionLog,
+    Unit,
+    WebSession,
+)
+from models.base import Model
+from models.enums import AccountKind, CertificateState, InstrumentState, Role
+
+PUBLISHED = (CertificateState.ISSUED, CertificateState.SUPERSEDED, CertificateState.REVOKED)
+SEEN_BY_NOBODY = (InstrumentState.PURGED, InstrumentState.MERGED)
+
+
+def table(model: type[Model]) -> FromClause:
+    """The bare table under an alias: inside a predicate the criteria of other entities must not apply again."""
+    return model.__table__.alias()
+
+
+def within(column: InstrumentedAttribute[str] | ColumnElement[str], area: str | None) -> ColumnElement[bool]:
+    """A division code inside an area: exact prefix of 2, 4 or 6 digits, nothing else (must-never case 57)."""
+    if area is None or len(area) not in {2, 4, 6} or not area.isdigit():
+        return false()
+    return column.startswith(area, autoescape=True)
+
+
+@scoped(Unit)
+def unit(p: Principal) -> ColumnElement[bool]:
+    terms: list[ColumnElement[bool]] = []
+    if p.unit_id is not None and p.has(Role.ENT, Role.SUB, Role.AFF, Role.APPLICANT):
+        terms.append(Unit.id == p.unit_id)
+    if p.of_institute:
+        filed, booked, applied = table(Filing).c, table(AppointmentItem).c, table(Account).c
+        terms += [
+            Unit.id.in_(select(filed.unit_id).where(_filing_at(filed, p.institute_id))),
+            Unit.id.in_(select(booked.unit_id).where(booked.institute_id == p.institute_id)),
+            Unit.id.in_(select(applied.unit_id).where(applied.reviewer_institute_id == p.institute_id)),
+        ]
+    if p.has(Role.REG):
+        terms.append(within(Unit.division_code, p.area))
+    if p.has(Role.ADM):
+        terms.append(true())
+    return or_(false(), *terms)
+
+
+@scoped(Account)
+def account(p: Principal) -> ColumnElement[bool]:
+    terms: list[ColumnElement[bool]] = []
+    if p.account_id is not None:
+        terms.append(Account.id == p.account_id)
+    if p.has(Role.ENT):
+        terms.append(Account.unit_id == p.unit_id)
+    if p.of_institute:
+        terms.append(and_(Account.institute_id == p.institute_id, Account.kind == AccountKind.INSTITUTE))
+    if p.has(Role.REC, Role.IMG):
+        terms.append(Account.reviewer_institute_id == p.institute_id)
+    if p.has(Role.REG):
+        seen = table(Unit).c
+        terms.append(Account.unit_id.in_(select(seen.id).where(within(seen.division_code, p.area))))
+    if p.has(Role.ADM, Role.SEC, Role.AUD):
+        terms.append(true())
+    return or_(false(), *terms)
+
+
+def _filing_at(filing: Any, institute_id: int | None) -> ColumnElement[bool]:
+    return or_(
+        filing.holder_institute_id == institute_id,
+        filing.target_institute_id == institute_id,
+        filing.final_institute_id == institute_id,
+    )
+
+
+@scoped(Instrument)
+def instrument(p: Principal) -> ColumnElement[bool]:
+    terms: list[ColumnElement[bool]] = []
+    if p.of_unit:
+        terms.append(and_(Instrument.unit_id == p.unit_id, Instrument.state.not_in(SEEN_BY_NOBODY)))
+    if p.of_institute:
+        filed, booked = table(Filing).c, table(AppointmentItem).c
+        terms += [
+            Instrument.id.in_(select(filed.instrument_id).where(_filing_at(filed, p.institute_id))),
+            Instrument.id.in_(select(booked.instrument_id).where(booked.institute_id == p.institute_id)),
+        ]
+    if p.has(Role.REG):
+        terms.append(and_(within(Instrument.use_division, p.area), Instrument.state.not_in(SEEN_BY_NOBODY)))
+    if p.has(Role.ANON):
+        terms.append(and_(Instrument.state == InstrumentState.IN_USE, Instrument.last_result.is_not(None)))
+    return or_(false(), *terms)
+
+
+@scoped(Filing)
+def filing(p: Principal) -> ColumnElement[bool]:
+    terms: list[ColumnElement[bool]] = []
+    if p.of_unit:
+        terms.append(Filing.unit_id == p.unit_id)
+    if p.of_institute:
+        # institutes on the route read: whoever once held it keeps seeing how it ended
+        hop = Filing.route.contains([{"institute": p.institute_id}])
+        terms += [_filing_at(Filing, p.institute_id), hop]
+    if p.has(Role.REG):
+        terms.append(within(Filing.use_division, p.area))
+    return or_(false(), *terms)
+
+
+def _booking(model: type[Appointment] | type[AppointmentItem], p: Principal) -> ColumnElement[bool]:
+    terms: list[ColumnElement[bool]] = []
+    if p.of_unit:
+        terms.append(model.unit_id == p.unit_id)
+    if p.of_institute:
+        terms.append(and_(model.institute_id == p.institute_id, _sent(model)))
+    if p.has(Role.REG):
+        terms.append(and_(within(model.use_division, p.area), _sent(model)))
+    return or_(false(), *terms)
+
+
+def _sent(model: type[Appointment] | type[AppointmentItem]) -> ColumnElement[bool]:
+    """A draft is the unit's own affair until it is submitted."""
+    return model.state != "draft" if model is Appointment else model.state != "pending"
+
+
+@scoped(Appointment)
+def appointment(p: Principal) -> ColumnElement[bool]:
+    return _booking(Appointment, p)
+
+
+@scoped(AppointmentItem)
+def appointment_item(p: Principal) -> ColumnElement[bool]:
+    return _booking(AppointmentItem, p)
+
+
+@scoped(Slot)
+def slot(p: Principal) -> ColumnElement[bool]:
+    terms: list[ColumnElement[bool]] = []
+    if p.of_unit:
+        terms.append(true())  # free or full only: the page shows no more than that
+    if p.of_institute:
+        terms.append(Slot.institute_id == p.institute_id)
+    if p.has(Role.REG):
+        from models import Institute
+
+        terms.append(Slot.institute_id.in_(select(Institute.id).where(within(Institute.division_code, p.area))))
+    return or_(false(), *terms)
+
+
+@scoped(Certificate)
+def certificate(p: Principal) -> ColumnElement[bool]:
+    terms: list[ColumnElement[bool]] = []
+    if p.of_unit:
+        terms.append(and_(Certificate.unit_id == p.unit_id, Certificate.state.in_(PUBLISHED)))
+    if p.of_institute:
+        terms.append(Certificate.institute_id == p.institute_id)
+    if p.has(Role.REG):
+        terms.append(and_(within(Certificate.use_division, p.area), Certificate.state.in_(PUBLISHED)))
+    return or_(false(), *terms)
+
+
+@scoped(Attachment)
+def attachment(p: Principal) -> ColumnElement[bool]:
+    terms: list[ColumnElement[bool]] = []
+    if p.account_id is not None:
+        terms.append(Attachment.account_id == p.account_id)
+    if p.of_unit:
+        terms.append(Attachment.unit_id == p.unit_id)
+    if p.has(Role.REC, Role.IMG):
+        # papers of a registration: only while it waits for this institute (ROLES section 4)
+        applicant = table(Account).c
+        pending = select(cast(applicant.id, String)).where(
+            applicant.reviewer_institute_id == p.institute_id, applicant.state.in_(("pending", "returned"))
+        )
+        terms.append(and_(Attachment.owner_type == "account", cast(Attachment.owner_id, String).in_(pending)))
+    if p.has(Role.REG):
+        seen = table(Unit).c
+        terms.append(Attachment.unit_id.in_(select(seen.id).where(within(seen.division_code, p.area))))
+    return or_(false(), *terms)
+
+
+@scoped(Job)
+def job(p: Principal) -> ColumnElement[bool]:
+    return Job.account_id == p.account_id if p.account_id is not None else false()
+
+
+@scoped(ImportRow)
+def import_row(p: Principal) -> ColumnElement[bool]:
+    if p.account_id is None:
+        return false()
+    own = table(Job).c
+    return exists().where(own.id == ImportRow.job_id, own.account_id == p.account_id)
+
+
+@scoped(Message)
+def message(p: Principal) -> ColumnElement[bool]:
+    return Message.account_id == p.account_id if p.account_id is not None else false()
+
+
+@scoped(Reminder)
+def reminder(p: Principal) -> ColumnElement[bool]:
+    terms: list[ColumnElement[bool]] = []
+    if p.of_unit:
+        terms.append(Reminder.unit_id == p.unit_id)
+    if p.has(Role.REG):
+        terms.append(within(Reminder.use_division, p.area))
+    return or_(false(), *terms)
+
+
+@scoped(TransitionLog)
+def transition_log(p: Principal) -> ColumnElement[bool]:
+    terms: list[ColumnElement[bool]] = []
+    if p.of_unit:
+        terms.append(TransitionLog.unit_id == p.unit_id)
+    if p.of_institute:
+        terms.append(TransitionLog.institute_id == p.institute_id)
+    if p.has(Role.REG):
+        terms.append(within(TransitionLog.use_division, p.area))
+    if p.has(Role.AUD):
+        terms.append(true())
+    if p.account_id is not None:
+        terms.append(TransitionLog.actor_id == p.account_id)
+    return or_(false(), *terms)
+
+
+@scoped(AuditLog)
+def audit_log(p: Principal) -> ColumnElement[bool]:
+    return true() if p.has(Role.AUD, Role.SEC) else false()
+
+
+@scoped(DevelopmentMail)
+def development_mail(p: Principal) -> ColumnElement[bool]:
+    return true() if p.has(Role.ADM) else false()
+
+
+@scoped(Outbox)
+def outbox(p: Principal) -> ColumnElement[bool]:
+    return false()
+
+
+@scoped(WebSession)
+def web_session(p: Principal) -> ColumnElement[bool]:
+    return WebSession.account_id == p.account_id if p.account_id is not None else false()

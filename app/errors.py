@@ -1,0 +1,78 @@
+"""One tree of errors, each with an HTTP status and a Chinese sentence that says what to do (WORKFLOWS 0.3)."""
+
+from __future__ import annotations
+
+
+class QuanhengError(Exception):
+    """Something the caller did or asked that cannot be. `sentence` is shown as it is."""
+
+    status = 422
+    code = "G-FIELD"
+
+    def __init__(self, sentence: str, *, field: str | None = None) -> None:
+        super().__init__(sentence)
+        self.sentence = sentence
+        self.field = field
+
+
+class NotVisibleError(QuanhengError):
+    """The row does not exist or lies outside the principal's scope: both look the same (G-SCOPE)."""
+
+    status, code = 404, "G-SCOPE"
+
+    def __init__(self) -> None:
+        super().__init__("记录不存在或您无权查看。")
+
+
+class NotAllowedError(QuanhengError):
+    """The row is visible but the step is not this role's (G-ROLE)."""
+
+    status, code = 403, "G-ROLE"
+
+
+class WrongStateError(QuanhengError):
+    """The state is not one the step starts from, or a rival was faster (G-STATE)."""
+
+    status, code = 409, "G-STATE"
+
+
+class StaleVersionError(QuanhengError):
+    """Somebody handled the row since the form was opened (G-VER)."""
+
+    status, code = 409, "G-VER"
+
+    def __init__(self) -> None:
+        super().__init__("该记录已被他人处理，请刷新后重试。")
+
+
+class SwitchedOffError(QuanhengError):
+    """The profile does not offer the step (G-OFF)."""
+
+    status, code = 404, "G-OFF"
+
+    def __init__(self) -> None:
+        super().__init__("本平台未开通此功能。")
+
+
+class InvalidInputError(QuanhengError):
+    """What was typed cannot be taken; `problems` maps fields to sentences when there are several."""
+
+    def __init__(self, sentence: str, *, field: str | None = None, problems: dict[str, str] | None = None) -> None:
+        super().__init__(sentence, field=field)
+        self.problems = problems or ({field: sentence} if field else {})
+
+
+class ConflictError(QuanhengError):
+    """A fact stands in the way: a duplicate, a full slot, live business on the row."""
+
+    status, code = 409, "G-CONFLICT"
+
+
+class TooOftenError(QuanhengError):
+    """A limit was reached (G-RATE)."""
+
+    status, code = 429, "G-RATE"
+
+    def __init__(self, seconds: int) -> None:
+        super().__init__(f"操作过于频繁，请{max(seconds, 1)}秒后再试。")
+        self.seconds = seconds

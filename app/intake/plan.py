@@ -1,0 +1,83 @@
+"""From checked rows to what shall happen with each: new, unchanged or refused."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from typing import Any, NamedTuple
+
+from app.intake.fields import FIELD_KEYS, LABELS
+from app.intake.rules import ERROR, CheckedRow, Problem, row_prefix
+
+NEW, UNCHANGED, REFUSED = "new", "unchanged", "refused"
+
+
+class ExistingRow(NamedTuple):
+    """A ledger record of the unit that has a duplicate key occurring in the file; values by field key."""
+
+    id: int
+    values: Mapping[str, Any]
+
+
+class PlannedRow(NamedTuple):
+    """What to do with one row. ``existing_id`` is the record it repeats, if any."""
+
+    number: int
+    outcome: str
+    values: dict[str, Any]
+    problems: tuple[Problem, ...]
+    dup_key: str
+    existing_id: int | None = None
+    sheet: str = ""
+    position: int = 0
+
+
+def plan_rows(checked: Iterable[CheckedRow], existing: Mapping[str, ExistingRow],
+              columns: Collection[str] | None = None) -> Iterator[PlannedRow]:
+    """Decide each row in order.
+
+    A record already in the ledger with the same values is ``unchanged`` (uploading twice adds nothing);
+    with other values it is refused and named. A key twice in the file: the first good row stays. ``columns``
+    limits the comparison to the columns the file has (all fields when None).
+    """
+    compared = [key for key in FIELD_KEYS if columns is None or key in columns]
+    first_seen: dict[str, tuple[int, str]] = {}
+    for row in checked:
+        key = row.dup_key
+        outcome, problems, existing_id = NEW, row.problems, None
+        if problems and any(problem.severity == ERROR for problem in problems):
+            outcome = REFUSED
+        elif key and key in first_seen:
+            outcome, problems = REFUSED, (*problems, _repeated(row, *first_seen[key]))
+        elif key:
+            first_seen[key] = (row.number, row.sheet)
+            record = existing.get(key)
+            if record is not None:
+                existing_id = record.id
+                differing = _differing(row.values, record.values, compared)
+                outcome = REFUSED if differing else UNCHANGED
+                if differing:
+                    problems = (*problems, _already_there(row, differing))
+        yield PlannedRow(row.number, outcome, row.values, problems, key, existing_id, row.sheet, row.position)
+
+
+def _differing(values: Mapping[str, Any], stored: Mapping[str, Any], compared: list[str]) -> list[str]:
+    """Return the fields whose values differ; None and "" are the same, fields not in ``stored`` do not count."""
+    return [key for key in compared
+            if key in stored and (values.get(key) or None) != (stored[key] or None)]
+
+
+def _title(values: Mapping[str, Any]) -> str:
+    parts = (values.get("name"), values.get("model"), values.get("serial_no"))
+    return f"该器具已存在（{' '.join(part for part in parts if part)}），不能重复录入。"
+
+
+def _repeated(row: CheckedRow, number: int, sheet: str) -> Problem:
+    where = f"工作表“{sheet}”第{number}行" if sheet and sheet != row.sheet else f"第{number}行"
+    text = f"{_title(row.values)}与本文件{where}相同，请删除本行或更正出厂编号。"
+    return Problem(row.number, "serial_no", ERROR, row_prefix(row.number, row.sheet) + text)
+
+
+def _already_there(row: CheckedRow, differing: list[str]) -> Problem:
+    labels = "、".join(LABELS[key] for key in differing)
+    text = f"{_title(row.values)}与台账记录不同的有：{labels}，如需更改请在台账中修改。"
+    return Problem(row.number, "serial_no", ERROR, row_prefix(row.number, row.sheet) + text)

@@ -1,0 +1,101 @@
+"""Institutes and what they are authorised for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import date, timedelta
+
+from sqlalchemy import select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+
+from app import clock
+from app.access.audit import audit
+from app.errors import InvalidInputError
+from models.appointment import Slot
+from models.enums import DeliveryMode, Level, Period
+from models.organisation import Institute, InstituteCapability
+from models.reference import Category, Division
+
+LEVEL_OF = {"province": Level.PROVINCE, "city": Level.CITY, "county": Level.COUNTY}
+
+
+def create_institute(
+    session: Session, *, name: str, code: str, division_code: str, address: str = "", phone: str = "",
+    authorisation_no: str = "", authorised_until: date | None = None,
+) -> Institute:
+    """A new institute; its level is that of its division."""
+    division = session.get(Division, division_code)
+    if division is None or division.level not in LEVEL_OF:
+        raise InvalidInputError("所在地须为省、市或区县的行政区划代码。", field="division_code")
+    institute = Institute(
+        name=name, code=code, division_code=division_code, level=LEVEL_OF[division.level], address=address,
+        phone=phone, authorisation_no=authorisation_no or f"（法）计（{clock.today():%Y}）{code}",
+        authorised_until=authorised_until or clock.today() + timedelta(days=5 * 365),
+    )
+    session.add(institute)
+    session.flush()
+    audit(session, "create_institute", entity="institute", entity_id=institute.id, name=name)
+    return institute
+
+
+def authorise(
+    session: Session, institute: Institute, categories: Iterable[Category], *, until: date | None = None
+) -> int:
+    """Enter the categories an institute may verify, with the standard it uses; returns how many were new."""
+    last = until or institute.authorised_until
+    rows = [
+        {
+            "institute_id": institute.id,
+            "category_id": category.id,
+            "valid_from": clock.today() - timedelta(days=365),
+            "valid_until": last,
+            "regulation": f"{category.level2}检定规程（现行有效）",
+            "standard_name": f"{category.level2}检定装置",
+            "standard_range": "覆盖被检器具测量范围",
+            "standard_uncertainty": "优于被检最大允许误差的1/3",
+            "standard_certificate": f"{institute.code}社量标证{category.code}",
+            "standard_valid_until": last,
+            "sort_order": 0,
+        }
+        for category in categories
+        if category.mandatory
+    ]
+    if not rows:
+        return 0
+    done = session.execute(insert(InstituteCapability).values(rows).on_conflict_do_nothing())
+    return int(done.rowcount or 0)  # type: ignore[attr-defined]
+
+
+def all_categories(session: Session) -> list[Category]:
+    """Every category in force."""
+    return list(session.execute(select(Category).where(Category.valid).order_by(Category.id)).scalars())
+
+
+def open_slots(
+    session: Session, institute: Institute, days: Iterable[date], *, capacity: int = 20,
+    modes: Iterable[DeliveryMode] = tuple(DeliveryMode),
+) -> int:
+    """Open morning and afternoon places on these days; existing slots stay as they are. Returns how many are new."""
+    rows = [
+        {"institute_id": institute.id, "mode": mode.value, "day": day, "period": period.value, "capacity": capacity}
+        for day in days
+        for mode in modes
+        for period in Period
+    ]
+    if not rows:
+        return 0
+    done = session.execute(insert(Slot).values(rows).on_conflict_do_nothing())
+    return int(done.rowcount or 0)  # type: ignore[attr-defined]
+
+
+def next_workdays(session: Session, start: date, count: int) -> list[date]:
+    """The next `count` working days after `start`."""
+    from app.workdays import exceptions, is_workday
+
+    table, day, found = exceptions(session), start, []
+    while len(found) < count:
+        day += timedelta(days=1)
+        if is_workday(day, table):
+            found.append(day)
+    return found

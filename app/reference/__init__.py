@@ -1,0 +1,97 @@
+"""Loading the reference tables from the CSV files beside this module."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+from collections.abc import Iterator
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import select, text
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+
+from models.outbox import Beat
+from models.reference import CalendarException, Category, Division
+
+FOLDER = Path(__file__).parent
+FILES = ("divisions.csv", "divisions_functional_zones.csv", "catalogue.csv", "calendar.csv")
+
+
+def _rows(name: str) -> Iterator[dict[str, str]]:
+    with (FOLDER / name).open(encoding="utf-8", newline="") as handle:
+        yield from csv.DictReader(handle)
+
+
+def fingerprint() -> str:
+    """Changes whenever one of the files does."""
+    digest = hashlib.sha256()
+    for name in FILES:
+        digest.update((FOLDER / name).read_bytes())
+    return f"reference-{digest.hexdigest()[:16]}"
+
+
+def divisions() -> list[dict[str, Any]]:
+    """Provinces, cities, counties and functional zones; `has_children` decides whether a city is a place of use."""
+    rows = [*_rows("divisions.csv"), *_rows("divisions_functional_zones.csv")]
+    parents = {row["parent_code"] for row in rows}
+    return [
+        {
+            "code": row["code"],
+            "name": row["name"],
+            "parent_code": row["parent_code"] or None,
+            "level": row["level"],
+            "has_children": row["code"] in parents,
+        }
+        for row in rows
+    ]
+
+
+def categories() -> list[dict[str, Any]]:
+    """The mandatory catalogue (公告 2020 No. 42)."""
+    return [
+        {
+            "code": row["code"],
+            "level1": row["level1"],
+            "level2": row["level2"],
+            "supervision": row["supervision"],
+            "verification_mode": row["verification_mode"],
+            "scope_text": row["scope"],
+            "cycle_months": int(row["cycle_months"]) if row["cycle_months"] else None,
+            "typical_use": row["typical_use"],
+            "valid": True,
+        }
+        for row in _rows("catalogue.csv")
+    ]
+
+
+def calendar() -> list[dict[str, Any]]:
+    """Announced exceptions to Monday to Friday."""
+    return [
+        {"day": date.fromisoformat(row["date"]), "kind": row["kind"], "holiday": row["holiday"]}
+        for row in _rows("calendar.csv")
+    ]
+
+
+def load(session: Session, *, force: bool = False) -> bool:
+    """Bring the tables up to the files; returns False when nothing had changed. Administrators' own rows stay."""
+    mark = fingerprint()
+    if not force and session.scalar(select(Beat.name).where(Beat.name == mark)):
+        return False
+    _upsert(session, Division, divisions(), "code")
+    # an administrator may have retired a category since: `valid` is not overwritten
+    _upsert(session, Category, categories(), "code", keep=("valid",))
+    _upsert(session, CalendarException, calendar(), "day")
+    session.execute(insert(Beat).values(name=mark).on_conflict_do_nothing())
+    session.execute(text("ANALYZE division"))
+    return True
+
+
+def _upsert(
+    session: Session, model: type[Any], rows: list[dict[str, Any]], key: str, keep: tuple[str, ...] = ()
+) -> None:
+    statement = insert(model)
+    changed = {name: statement.excluded[name] for name in rows[0] if name != key and name not in keep}
+    session.execute(statement.on_conflict_do_update(index_elements=[key], set_=changed), rows)

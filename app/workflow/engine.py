@@ -1,0 +1,428 @@
+"""The one place where a status changes (law 1 of the house).
+
+A workflow is a frozen declaration: states, steps, who may take them, guards with their sentences, inputs, effects.
+`fire` locks the row, checks scope, profile, role, relation, state, version, inputs and guards in this order, writes,
+logs and queues notices; the caller commits. Buttons, REST, bulk actions and jobs all call it, and the buttons' greyed
+explanations come from `why_not`, the same checks without the writing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import date
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import event, select
+from sqlalchemy.orm import Session
+
+from app import clock
+from app.access.principal import Principal
+from app.access.roles import SYSTEM
+from app.errors import (
+    InvalidInputError,
+    NotAllowedError,
+    NotVisibleError,
+    QuanhengError,
+    StaleVersionError,
+    SwitchedOffError,
+    WrongStateError,
+)
+from app.profiles import switch_on
+from models.base import Flowing
+from models.enums import Role
+from models.log import TransitionLog
+
+
+class Prior(StrEnum):
+    """Pseudo targets: stay where one is, go back to the state before, or let an effect decide."""
+
+    SAME = "(same)"
+    BEFORE = "(before)"
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What a guard or an effect gets to see."""
+
+    session: Session
+    workflow: Workflow
+    step: Step
+    obj: Any
+    actor: Principal
+    data: Mapping[str, Any]
+
+
+Check = Callable[[Context], str | None]
+Effect = Callable[[Context], None]
+Relation = Callable[[Any, Principal], bool]
+
+
+@dataclass(frozen=True, slots=True)
+class Guard:
+    """A condition and, when it does not hold, its sentence. `needs_input` guards are left out of `why_not`."""
+
+    name: str
+    check: Check
+    needs_input: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """An input of a step: `kind` is text, long, date, choice, tick or account. A reason has 5 to 500 characters."""
+
+    name: str
+    label: str
+    kind: str = "text"
+    required: bool = True
+    choices: tuple[tuple[str, str], ...] = ()
+    hint: str = ""
+
+
+REASON = Field("reason", "原因", "long")
+REASON_OPTIONAL = Field("reason", "原因", "long", required=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One arrow bundle of a machine. `source` empty means birth; `by` SYSTEM means only another step causes it."""
+
+    name: str
+    label: str
+    source: tuple[StrEnum, ...]
+    target: StrEnum | Prior
+    by: frozenset[Role]
+    relation: Relation | None = None
+    guards: tuple[Guard, ...] = ()
+    needs: tuple[Field, ...] = ()
+    effects: tuple[Effect, ...] = ()
+    remember: bool = False
+    switch: str | None = None
+    basis: str = ""
+    danger: bool = False
+    bulk: bool = False
+    primary: bool = False
+    own_page: bool = False
+    """The step has a page of its own (booking, recording a result): no generated button posts it."""
+
+    @property
+    def is_birth(self) -> bool:
+        return not self.source
+
+    @property
+    def by_system(self) -> bool:
+        return self.by == SYSTEM
+
+
+@dataclass(frozen=True, slots=True)
+class Workflow:
+    """A machine: see docs/architecture.md. Checked on import, so a broken declaration never starts."""
+
+    name: str
+    label: str
+    model: type[Any]
+    states: type[StrEnum]
+    labels: Mapping[StrEnum, str]
+    final: frozenset[StrEnum]
+    steps: tuple[Step, ...]
+    tones: Mapping[StrEnum, str] = field(default_factory=dict)
+    instrument_of: Callable[[Any], int | None] = lambda obj: getattr(obj, "instrument_id", None)
+
+    def __post_init__(self) -> None:
+        problems = list(self._problems())
+        if problems:
+            raise ValueError(f"workflow {self.name}: " + "; ".join(problems))
+        REGISTRY[self.name] = self
+        guard_state(self.model)
+
+    def _problems(self) -> Iterator[str]:
+        names = [s.name for s in self.steps]
+        yield from (f"step {n} twice" for n in {n for n in names if names.count(n) > 1})
+        yield from (f"state {s} has no label" for s in self.states if s not in self.labels)
+        yield from (f"step {s.name} has nobody" for s in self.steps if not s.by)
+        reached = {s.target for s in self.steps if not isinstance(s.target, Prior)}
+        yield from (f"state {s} unreachable" for s in self.states if s not in reached)
+        left = {source for s in self.steps for source in s.source}
+        yield from (f"state {s} is a trap" for s in self.states if s not in left and s not in self.final)
+
+    def step(self, name: str) -> Step:
+        """The step of that name; unknown names look like a missing page."""
+        for step in self.steps:
+            if step.name == name:
+                return step
+        raise NotVisibleError
+
+    def label_of(self, state: str | None) -> str:
+        """The Chinese word of a state."""
+        return self.labels[self.states(state)] if state else "—"
+
+    def tone_of(self, state: str) -> str:
+        """Which colour the chip of a state has: muted, info, success, warning or danger."""
+        return self.tones.get(self.states(state), "muted")
+
+
+REGISTRY: dict[str, Workflow] = {}
+NOTICES: list[Callable[[Context, str | None], None]] = []
+"""Called after every step with the state before; app/workflow/notices.py registers the one that queues messages."""
+
+
+def workflow_of(obj: Any) -> Workflow:
+    """The machine that walks `obj`."""
+    return next(w for w in REGISTRY.values() if w.model is type(obj))
+
+
+def _sentence(step: Step, word: str) -> str:
+    return f"当前状态为“{word}”，不能执行“{step.label}”。"
+
+
+def check_role(step: Step, actor: Principal) -> None:
+    """Raise unless the profile offers the step and the actor has one of its roles."""
+    if step.switch and not switch_on(step.switch):
+        raise SwitchedOffError
+    if not actor.has(*step.by):
+        raise NotAllowedError(f"您没有“{step.label}”的权限。")
+
+
+def _check(ctx: Context, *, with_input: bool) -> None:
+    step, obj = ctx.step, ctx.obj
+    check_role(step, ctx.actor)
+    if step.relation and not ctx.actor.is_system and not step.relation(obj, ctx.actor):
+        raise NotAllowedError(f"您没有“{step.label}”的权限。")
+    if not step.is_birth and ctx.workflow.states(obj.state) not in step.source:
+        raise WrongStateError(_sentence(step, ctx.workflow.label_of(obj.state)))
+    if with_input:
+        check_input(step, ctx.data)
+    for guard in step.guards:
+        if guard.needs_input and not with_input:
+            continue
+        sentence = guard.check(ctx)
+        if sentence:
+            raise InvalidInputError(sentence)
+
+
+def check_input(step: Step, data: Mapping[str, Any]) -> None:
+    """Raise InvalidInputError naming every input that is missing or malformed."""
+    problems: dict[str, str] = {}
+    for need in step.needs:
+        value = data.get(need.name)
+        text = str(value).strip() if value is not None else ""
+        if need.name == "reason":
+            if (need.required or text) and not 5 <= len(text) <= 500:
+                problems["reason"] = "请填写原因（5～500字）。"
+        elif need.required and (value is None or text == "" or (need.kind == "tick" and not value)):
+            problems[need.name] = f"请填写“{need.label}”。"
+        elif need.choices and text and text not in {c[0] for c in need.choices}:
+            problems[need.name] = f"“{need.label}”的值不在可选范围内，请重新选择。"
+    if problems:
+        raise InvalidInputError("".join(problems.values()), problems=problems)
+
+
+def why_not(session: Session, workflow: Workflow, obj: Any, step: Step, actor: Principal) -> str | None:
+    """Why the step cannot be taken now, or None; inputs are not looked at. Serves buttons and the API alike."""
+    try:
+        _check(Context(session, workflow, step, obj, actor, {}), with_input=False)
+    except QuanhengError as error:
+        return error.sentence
+    return None
+
+
+def offered(session: Session, obj: Any, actor: Principal) -> list[tuple[Step, str | None]]:
+    """Steps that the actor's role could ever take from the present state, each with its `why_not`."""
+    workflow = workflow_of(obj)
+    state = workflow.states(obj.state)
+    found = []
+    for step in workflow.steps:
+        if state not in step.source or step.by_system or not actor.has(*step.by):
+            continue
+        if step.switch and not switch_on(step.switch):
+            continue
+        if step.relation and not step.relation(obj, actor):
+            continue
+        found.append((step, why_not(session, workflow, obj, step, actor)))
+    return found
+
+
+def lock(session: Session, model: type[Any], pk: Any, *, unscoped: bool = False) -> Any:
+    """Load one row FOR UPDATE through the current scope, fresh from the database; out of scope looks missing."""
+    statement = (
+        select(model)
+        .where(model.id == pk)
+        .with_for_update(of=model)
+        .execution_options(populate_existing=True, unscoped=unscoped)
+    )
+    obj = session.execute(statement).unique().scalar_one_or_none()
+    if obj is None:
+        raise NotVisibleError
+    return obj
+
+
+def fire(
+    session: Session,
+    workflow: Workflow,
+    pk: Any,
+    step_name: str,
+    actor: Principal,
+    data: Mapping[str, Any] | None = None,
+    *,
+    seen_version: int | None = None,
+) -> Any:
+    """Take one step on one row; the only way a status changes.
+
+    Raises NotVisibleError (404), SwitchedOffError (404), NotAllowedError (403), WrongStateError and StaleVersionError
+    (409), InvalidInputError (422). Returns the row. Never commits.
+    """
+    step = workflow.step(step_name)
+    if step.is_birth:
+        raise NotVisibleError
+    obj = lock(session, workflow.model, pk)
+    ctx = Context(session, workflow, step, obj, actor, data or {})
+    if step.by_system and not actor.is_system:
+        raise NotAllowedError(f"您没有“{step.label}”的权限。")
+    check_role(step, actor)
+    if seen_version is not None and seen_version != obj.version:
+        raise StaleVersionError
+    _check(ctx, with_input=True)
+    return _write(ctx, None)
+
+
+def cascade(ctx: Context, obj: Any, step_name: str, data: Mapping[str, Any] | None = None) -> Any:
+    """Take a step that another one causes: the same person stays in the log, with the cause beside it.
+
+    The row is locked outside the person's scope, because a consequence is not his choice; roles are those of SYS,
+    state and guards are checked as ever.
+    """
+    workflow = workflow_of(obj)
+    step = workflow.step(step_name)
+    fresh = lock(ctx.session, workflow.model, obj.id, unscoped=True)
+    system = Principal(ctx.actor.account_id, ctx.actor.name, SYSTEM | ctx.actor.roles, body=ctx.actor.body)
+    inner = Context(ctx.session, workflow, step, fresh, system, data or {})
+    if step.switch and not switch_on(step.switch):
+        raise SwitchedOffError
+    if workflow.states(fresh.state) not in step.source:
+        raise WrongStateError(_sentence(step, workflow.label_of(fresh.state)))
+    for guard in step.guards:
+        sentence = guard.check(inner)
+        if sentence:
+            raise InvalidInputError(sentence)
+    return _write(inner, f"{ctx.workflow.name}.{ctx.step.name}", actor=ctx.actor)
+
+
+def bear(
+    session: Session, obj: Any, step_name: str, actor: Principal, data: Mapping[str, Any] | None = None,
+    *, caused_by: str | None = None,
+) -> Any:
+    """Bring a new row into its first state by a birth step: checks, writes, logs."""
+    workflow = workflow_of(obj)
+    step = workflow.step(step_name)
+    ctx = Context(session, workflow, step, obj, actor, data or {})
+    if caused_by is None:
+        _check(ctx, with_input=True)
+    return _write(ctx, caused_by)
+
+
+def _write(ctx: Context, caused_by: str | None, *, actor: Principal | None = None) -> Any:
+    step, obj, session = ctx.step, ctx.obj, ctx.session
+    before = obj.state
+    target: str | None = step.target.value
+    if step.target is Prior.SAME:
+        target = before
+    elif step.target is Prior.BEFORE:
+        target = obj.prior_state
+    if target is None:
+        raise WrongStateError(_sentence(step, ctx.workflow.label_of(before)))
+    with engine_writes(session):
+        if step.remember:
+            obj.prior_state = before
+        obj.state = target
+        if "reason" in {n.name for n in step.needs}:
+            obj.reason = (str(ctx.data.get("reason") or "").strip() or obj.reason)
+        obj.version = (obj.version or 0) + (0 if step.is_birth else 1)
+        session.add(obj)
+        if step.is_birth:
+            session.flush()  # the log needs the new row's id
+        session.add(log_row(ctx, before, target, caused_by, actor or ctx.actor))
+        # state and facts reach the database together: a CHECK such as "approved has an institute" sees both
+        with session.no_autoflush:
+            for effect in step.effects:
+                effect(ctx)
+        session.flush()
+        for notice in NOTICES:
+            notice(ctx, before)
+    return obj
+
+
+def log_row(ctx: Context, before: str | None, after: str, caused_by: str | None, actor: Principal) -> TransitionLog:
+    """The line of history of one step; who, when, from, to (WORKFLOWS 0.2)."""
+    from app.access.request_facts import request_facts
+
+    ip, request_id = request_facts()
+    obj = ctx.obj
+    return TransitionLog(
+        entity=ctx.workflow.name,
+        entity_id=obj.id,
+        step=ctx.step.name,
+        from_state=before,
+        to_state=after,
+        actor_id=actor.account_id,
+        actor_name=actor.name,
+        actor_body=actor.body[:120],
+        actor_role=actor.role_word,
+        caused_by=caused_by,
+        at=clock.now(),
+        input={key: _plain(value) for key, value in ctx.data.items()},
+        ip=ip,
+        request_id=request_id,
+        instrument_id=ctx.workflow.instrument_of(obj),
+        unit_id=getattr(obj, "unit_id", None),
+        institute_id=getattr(obj, "institute_id", None) or getattr(obj, "holder_institute_id", None),
+        use_division=getattr(obj, "use_division", None),
+    )
+
+
+def _plain(value: Any) -> Any:
+    """What JSON can hold."""
+    if isinstance(value, date):
+        return value.isoformat()
+    if isinstance(value, (str, int, float, bool)) or value is None:
+        return value
+    if isinstance(value, Mapping):
+        return {str(k): _plain(v) for k, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(v) for v in value]
+    return str(value)
+
+
+@contextmanager
+def engine_writes(session: Session) -> Iterator[None]:
+    """Inside, states may be written and the flush check trusts the engine's own scope check."""
+    depth = session.info.get("engine_writes", 0)
+    session.info["engine_writes"] = depth + 1
+    try:
+        yield
+    finally:
+        session.info["engine_writes"] = depth
+
+
+class DirectStateWriteError(RuntimeError):
+    """Code wrote a state without the engine: a programming mistake, never a user's."""
+
+
+_guarded: set[type[Any]] = set()
+
+
+def guard_state(model: type[Flowing]) -> None:
+    """Refuse any assignment to `model.state` on a stored row outside the engine."""
+    if model in _guarded:
+        return
+    _guarded.add(model)
+
+    def refuse(target: Any, value: Any, old: Any, _initiator: Any) -> None:
+        from sqlalchemy import inspect
+
+        state = inspect(target)
+        if state.persistent and not (state.session and state.session.info.get("engine_writes")) and value != old:
+            raise DirectStateWriteError(f"{model.__name__}.state is written by the workflow engine only")
+
+    event.listen(model.state, "set", refuse)  # type: ignore[attr-defined]

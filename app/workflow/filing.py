@@ -1,0 +1,279 @@
+"""Machine 4 of WORKFLOWS: filing (备案). Only the institute that holds a filing acts on it."""
+
+from __future__ import annotations
+
+from sqlalchemy import select
+
+from app import clock
+from app.access.principal import Principal
+from app.access.roles import RECEPTION, REGULATOR, SYSTEM, UNIT
+from app.workflow.authorisation import authorised
+from app.workflow.engine import REASON, Context, Field, Guard, Prior, Step, Workflow, cascade
+from app.workflow.live import live_item_of
+from models.enums import FilingState, InstrumentState, Level, Role
+from models.filing import Filing
+from models.organisation import Institute
+
+S = FilingState
+IMG = frozenset({Role.IMG})
+
+
+def is_own(filing: Filing, actor: Principal) -> bool:
+    return filing.unit_id == actor.unit_id
+
+
+def holds(filing: Filing, actor: Principal) -> bool:
+    """The actor's institute must act now; former holders only read (must-never case 37)."""
+    return actor.institute_id is not None and filing.holder_institute_id == actor.institute_id
+
+
+def holds_as_city(filing: Filing, actor: Principal) -> bool:
+    """Only a city institute dispatches or transfers (ROLES: level rules)."""
+    return holds(filing, actor) and actor.institute_level == Level.CITY
+
+
+def sent_it_away(filing: Filing, actor: Principal) -> bool:
+    hops = filing.route or []
+    return bool(hops) and hops[-1].get("institute") == actor.institute_id
+
+
+def final_or_regulator(filing: Filing, actor: Principal) -> bool:
+    return actor.has(Role.REG) or filing.final_institute_id == actor.institute_id
+
+
+def _declared(ctx: Context) -> str | None:
+    return None if ctx.data.get("declaration") else "请确认责任声明。"
+
+
+def _institute_chosen(ctx: Context) -> str | None:
+    from app.profiles import setting
+
+    institute = ctx.session.get(Institute, _number(ctx.data.get("institute_id")))
+    if institute is None:
+        return "请选择备案的技术机构。"
+    if institute.level not in setting("filing", "selectable_levels"):
+        return "备案时只能选择市级或县级技术机构，请重新选择。"
+    if not ctx.obj.use_division.startswith(institute.area):
+        return f"“{institute.name}”不受理该使用地点的备案，请选择当地的技术机构。"
+    return None
+
+
+def _mandatory(ctx: Context) -> str | None:
+    return None if ctx.obj.instrument.category.mandatory else "该种别不属于强制检定目录，无需备案。"
+
+
+def _capable(ctx: Context) -> str | None:
+    day = clock.today()
+    held = authorised(ctx.session, ctx.obj.holder_institute_id, ctx.obj.instrument.category_id, day)
+    return None if held else "本机构未获该项目授权或授权已过期，请分派或转送。"
+
+
+def _target(ctx: Context) -> Institute | None:
+    return ctx.session.get(Institute, _number(ctx.data.get("institute_id")))
+
+
+def _number(value: object) -> int:
+    text = str(value or "0")
+    return int(text) if text.isdigit() else 0
+
+
+def _inside_city(ctx: Context) -> str | None:
+    target = _target(ctx)
+    if target is None:
+        return "请选择要分派的区县机构。"
+    inside = target.level == Level.COUNTY and ctx.actor.institute_area == target.division_code[:4]
+    if not inside:
+        return "只能分派至本市所辖区县机构。"
+    refused = any(h.get("institute") == target.id and h.get("step") == "refuse" for h in ctx.obj.route)
+    return "该机构已退回过本器具，请选择其他机构。" if refused else None
+
+
+def _province_allowed(ctx: Context) -> str | None:
+    return None if ctx.obj.allow_province else "申请方未授权转送省级机构，请退回或联系申请方。"
+
+
+def _province_target(ctx: Context) -> str | None:
+    target = _target(ctx)
+    right = target is not None and target.level == Level.PROVINCE
+    same = right and target is not None and ctx.obj.use_division[:2] == target.division_code[:2]
+    return None if same else "请选择本省的省级技术机构。"
+
+
+def _not_booked(ctx: Context) -> str | None:
+    busy = live_item_of(ctx.session, ctx.obj.instrument_id)
+    return "器具已预约，不能变更备案信息。" if busy else None
+
+
+def _hop(ctx: Context) -> None:
+    """Every hop stands on the route: who, when, what (I-21)."""
+    hop = {
+        "institute": ctx.actor.institute_id,
+        "step": ctx.step.name,
+        "at": clock.now().isoformat(),
+        "by": ctx.actor.name,
+        "reason": str(ctx.data.get("reason") or ""),
+    }
+    ctx.obj.route = [*(ctx.obj.route or []), hop]
+
+
+def _receive(ctx: Context) -> None:
+    chosen = _number(ctx.data["institute_id"])
+    ctx.obj.target_institute_id = ctx.obj.holder_institute_id = chosen
+    ctx.obj.final_institute_id = None
+    ctx.obj.allow_province = bool(ctx.data.get("allow_province")) or ctx.obj.allow_province
+    ctx.obj.declared_by_id, ctx.obj.declared_at = ctx.actor.account_id, clock.now()
+    ctx.obj.submitted_at, ctx.obj.reason, ctx.obj.return_kind = clock.now(), None, None
+    cascade(ctx, ctx.obj.instrument, "submit_filing")
+
+
+def _hand_on(ctx: Context) -> None:
+    _hop(ctx)
+    ctx.obj.holder_institute_id = _number(ctx.data["institute_id"])
+
+
+def _approve(ctx: Context) -> None:
+    ctx.obj.final_institute_id = ctx.obj.holder_institute_id
+    ctx.obj.decided_at = clock.now()
+    instrument = cascade(ctx, ctx.obj.instrument, "filing_ok")
+    instrument.institute_id = ctx.obj.final_institute_id
+
+
+def _back_to_unit(ctx: Context) -> None:
+    ctx.obj.decided_at = clock.now()
+    ctx.obj.return_kind = ctx.data.get("kind") or ctx.obj.return_kind
+    ctx.obj.holder_institute_id = None
+    if ctx.obj.instrument.state in {InstrumentState.FILING, InstrumentState.IN_USE}:
+        cascade(ctx, ctx.obj.instrument, "filing_back")
+
+
+def _back_to_city(ctx: Context) -> None:
+    sender = next((h["institute"] for h in reversed(ctx.obj.route) if h["step"] in {"dispatch", "transfer"}), None)
+    _hop(ctx)
+    ctx.obj.holder_institute_id = sender
+
+
+def _allow(ctx: Context) -> None:
+    ctx.obj.allow_province = True
+
+
+def _return_items(ctx: Context) -> None:
+    """A revoked filing sends back the item that is not yet being verified (WORKFLOWS 18)."""
+    item = live_item_of(ctx.session, ctx.obj.instrument_id)
+    if item is not None and item.state in {"accepted", "received"}:
+        cascade(ctx, item, "return", {"reason": ctx.data.get("reason"), "kind": "mismatch"})
+    elif item is not None:
+        cascade(ctx, item, "cancel")
+
+
+INSTITUTE_FIELD = Field("institute_id", "技术机构", "institute")
+RETURN_KIND = Field(
+    "kind", "退回类别", "choice",
+    choices=(("incomplete", "资料不完整"), ("not_listed", "不属于强检目录"), ("other", "其他")),
+)
+SUBMIT_NEEDS = (
+    INSTITUTE_FIELD,
+    Field("declaration", "责任声明", "tick"),
+    Field("allow_province", "授权转送省级机构", "tick", required=False),
+)
+
+FILING = Workflow(
+    name="filing",
+    label="备案",
+    model=Filing,
+    states=S,
+    labels={
+        S.PENDING: "待备案",
+        S.SUBMITTED: "已提交",
+        S.TO_PROCESS: "待处理",
+        S.TO_CONFIRM: "待确认",
+        S.APPROVED: "已审核",
+        S.RETURNED: "被退回",
+        S.REVOKED: "被撤销",
+        S.SUSPENDED: "停用",
+        S.CLOSED: "已终止",
+    },
+    tones={
+        S.SUBMITTED: "info", S.TO_PROCESS: "warning", S.TO_CONFIRM: "info", S.APPROVED: "success",
+        S.RETURNED: "danger", S.REVOKED: "danger",
+    },
+    final=frozenset({S.CLOSED}),
+    steps=(
+        Step("open", "建立备案", (), S.PENDING, UNIT | SYSTEM, switch="filing", own_page=True, basis="S4 §四.1"),
+        Step(
+            "submit", "提交备案", (S.PENDING, S.RETURNED), S.SUBMITTED, UNIT, relation=is_own, switch="filing",
+            needs=SUBMIT_NEEDS, effects=(_receive,), primary=True, bulk=True,
+            guards=(
+                Guard("declared", _declared, needs_input=True),
+                Guard("institute", _institute_chosen, needs_input=True),
+                Guard("mandatory", _mandatory),
+            ),
+            basis="S4 §四.1; 强检办法 art. 5",
+        ),
+        Step(
+            "withdraw", "撤销备案", (S.SUBMITTED,), S.PENDING, UNIT, relation=is_own, switch="filing",
+            effects=(_back_to_unit,), danger=True, bulk=True, basis="S4 §四.4",
+        ),
+        Step(
+            "approve", "审核通过", (S.SUBMITTED, S.TO_PROCESS), S.APPROVED, RECEPTION, relation=holds, switch="filing",
+            guards=(Guard("capable", _capable),), effects=(_approve,), primary=True, bulk=True, basis="S4 §四.3–5",
+        ),
+        Step(
+            "return", "退回", (S.SUBMITTED, S.TO_PROCESS), S.RETURNED, RECEPTION, relation=holds, switch="filing",
+            needs=(RETURN_KIND, REASON), effects=(_back_to_unit,), danger=True, bulk=True, basis="S4 §四.2",
+        ),
+        Step(
+            "dispatch", "分派至区县", (S.SUBMITTED, S.TO_PROCESS), S.TO_CONFIRM, RECEPTION, relation=holds_as_city,
+            switch="filing.dispatch", needs=(INSTITUTE_FIELD,), effects=(_hand_on,),
+            guards=(Guard("inside_city", _inside_city, needs_input=True),), basis="S4 §四.3, §四.4",
+        ),
+        Step(
+            "transfer", "转送省院", (S.SUBMITTED, S.TO_PROCESS), S.TO_CONFIRM, RECEPTION, relation=holds_as_city,
+            switch="filing.to_province", needs=(INSTITUTE_FIELD, REASON), effects=(_hand_on,),
+            guards=(
+                Guard("province_allowed", _province_allowed),
+                Guard("province_target", _province_target, needs_input=True),
+            ),
+            basis="S4 §四.1, §四.4",
+        ),
+        Step(
+            "allow_province", "补充授权转送", (S.SUBMITTED, S.TO_PROCESS), Prior.SAME, UNIT, relation=is_own,
+            switch="filing.to_province", effects=(_allow,), basis="own",
+        ),
+        Step(
+            "confirm", "确认", (S.TO_CONFIRM,), S.APPROVED, RECEPTION, relation=holds, switch="filing",
+            guards=(Guard("capable", _capable),), effects=(_approve,), primary=True, bulk=True, basis="S4 §四.3",
+        ),
+        Step(
+            "refuse", "无能力退回", (S.TO_CONFIRM,), S.TO_PROCESS, RECEPTION, relation=holds, switch="filing",
+            needs=(REASON,), effects=(_back_to_city,), danger=True, basis="S4 §四.4",
+        ),
+        Step(
+            "recall", "撤回分派", (S.TO_CONFIRM,), S.TO_PROCESS, RECEPTION, relation=sent_it_away, switch="filing",
+            needs=(REASON,), effects=(_back_to_city,), basis="own",
+        ),
+        Step(
+            "revoke", "撤销备案状态", (S.APPROVED,), S.REVOKED, IMG | REGULATOR, relation=final_or_regulator,
+            switch="filing", needs=(REASON,), effects=(_return_items, _back_to_unit), danger=True, basis="S4 §四.4",
+        ),
+        Step(
+            "counter_return", "前台退单", (S.APPROVED,), S.RETURNED, SYSTEM, needs=(REASON,),
+            effects=(_back_to_unit,), basis="S4 §六",
+        ),
+        Step(
+            "amend", "变更备案信息", (S.APPROVED,), Prior.SAME, UNIT, relation=is_own, own_page=True,
+            guards=(Guard("not_booked", _not_booked),), basis="own; S4 图20 locks fields",
+        ),
+        Step(
+            "suspend", "停用", (S.PENDING, S.APPROVED, S.REVOKED, S.RETURNED), S.SUSPENDED, SYSTEM, remember=True,
+            basis="S4 §四.4",
+        ),
+        Step("enable", "启用", (S.SUSPENDED,), Prior.BEFORE, SYSTEM, basis="S4 §四.4"),
+        Step("close", "终止", tuple(s for s in S if s is not S.CLOSED), S.CLOSED, SYSTEM, basis="S4 §三"),
+    ),
+)
+
+
+def live_filing(session: object, instrument_id: int) -> Filing | None:
+    """The one filing of an instrument that is not closed (I-20)."""
+    statement = select(Filing).where(Filing.instrument_id == instrument_id, Filing.state != S.CLOSED)
+    return session.execute(statement.execution_options(unscoped=True)).scalars().first()  # type: ignore[attr-defined]

@@ -1,0 +1,138 @@
+"""Who is told what after which step (the notify columns of WORKFLOWS); the engine calls `notify` after every step."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from app.workflow.engine import NOTICES, Context
+from app.workflow.outgoing import enqueue_mail, message
+from models.account import Account
+from models.enums import AccountState, Role
+from models.instrument import Instrument
+
+Recipients = Callable[[Context], Iterable[Account]]
+Text = Callable[[Context], str]
+
+
+def _accounts(session: Session, *conditions: Any) -> list[Account]:
+    statement = select(Account).where(Account.state == AccountState.ACTIVE, *conditions).order_by(Account.id)
+    return list(session.execute(statement.execution_options(unscoped=True)).unique().scalars())
+
+
+def unit(ctx: Context) -> list[Account]:
+    """Everybody acting for the row's unit."""
+    return _accounts(ctx.session, Account.unit_id == ctx.obj.unit_id)
+
+
+def institute(*roles: Role) -> Recipients:
+    """Staff of the row's institute (of a filing: the holder) with one of the roles."""
+
+    def find(ctx: Context) -> list[Account]:
+        body = getattr(ctx.obj, "holder_institute_id", None) or getattr(ctx.obj, "institute_id", None)
+        if body is None:
+            return []
+        return _accounts(ctx.session, Account.institute_id == body, Account.roles.overlap([r.value for r in roles]))
+
+    return find
+
+
+def county_regulator(ctx: Context) -> list[Account]:
+    """Regulators whose area is exactly the county of use."""
+    return _accounts(ctx.session, Account.area == ctx.obj.use_division)
+
+
+def reviewers(ctx: Context) -> list[Account]:
+    """Who reviews a registration: reception of the chosen institute, or administrators."""
+    chosen = ctx.obj.reviewer_institute_id
+    if chosen is None:
+        return _accounts(ctx.session, Account.roles.contains([Role.ADM.value]))
+    return _accounts(
+        ctx.session, Account.institute_id == chosen, Account.roles.overlap([Role.REC.value, Role.IMG.value])
+    )
+
+
+def owner(ctx: Context) -> list[Account]:
+    """The account itself, whatever its state: a returned registrant must learn why."""
+    return [ctx.obj]
+
+
+def _instrument(ctx: Context) -> str:
+    row = ctx.session.get(Instrument, ctx.obj.instrument_id, execution_options={"unscoped": True})
+    return f"{row.name} {row.serial_no}" if row else ""
+
+
+def _result_word(ctx: Context) -> str:
+    return "合格" if ctx.obj.conclusion == "pass" else "不合格"
+
+
+def _counts(ctx: Context) -> str:
+    results = [item.result for item in ctx.obj.items]
+    return f"共{results.count('pass')}台合格、{results.count('fail')}台不合格"
+
+
+def _accepted(ctx: Context) -> str:
+    when = f"，请于{ctx.obj.deadline_at:%Y-%m-%d}前送检" if ctx.obj.deadline_at else ""
+    return f"预约单{ctx.obj.number}已受理{when}。"
+
+
+# (workflow, step) → who, what, whether by mail as well, link
+TABLE: dict[tuple[str, str], list[tuple[Recipients, Text, bool]]] = {
+    ("account", "verify"): [(reviewers, lambda c: f"新的注册申请待审核：{c.obj.unit}", False)],
+    ("account", "resubmit"): [(reviewers, lambda c: f"注册申请已修改，待重新审核：{c.obj.unit}", False)],
+    ("account", "approve"): [(owner, lambda _c: "您的账号已审核通过，可以登录使用。", True)],
+    ("account", "return"): [(owner, lambda c: f"您的注册申请被退回，原因：{c.obj.reason}", True)],
+    ("filing", "submit"): [(institute(Role.REC, Role.IMG), lambda _c: "有新的备案申请待处理。", False)],
+    ("filing", "approve"): [(unit, lambda c: f"备案已通过：{_instrument(c)}", False)],
+    ("filing", "confirm"): [(unit, lambda c: f"备案已通过：{_instrument(c)}", False)],
+    ("filing", "return"): [(unit, lambda c: f"备案被退回：{_instrument(c)}，原因：{c.obj.reason}", False)],
+    ("filing", "revoke"): [(unit, lambda c: f"备案被撤销：{_instrument(c)}，原因：{c.obj.reason}", False)],
+    ("filing", "dispatch"): [(institute(Role.REC, Role.IMG), lambda _c: "有分派的备案待确认。", False)],
+    ("filing", "transfer"): [(institute(Role.REC, Role.IMG), lambda _c: "有转送的备案待确认。", False)],
+    ("filing", "refuse"): [(institute(Role.REC, Role.IMG), lambda c: f"备案被无能力退回，原因：{c.obj.reason}", False)],
+    ("appointment", "submit"): [(institute(Role.REC, Role.IMG), lambda c: f"有新的预约单待受理：{c.obj.number}", False)],
+    ("appointment", "accept"): [(unit, _accepted, True)],
+    ("appointment", "reject"): [(unit, lambda c: f"预约单{c.obj.number}被拒绝，原因：{c.obj.reason}", True)],
+    ("appointment", "send_back"): [(unit, lambda c: f"预约单{c.obj.number}被退回，原因：{c.obj.reason}", True)],
+    ("appointment", "cancel"): [(institute(Role.REC, Role.IMG), lambda c: f"预约单{c.obj.number}已被申请方撤销。", False)],
+    ("appointment", "request_withdraw"): [(institute(Role.REC, Role.IMG), lambda c: f"预约单{c.obj.number}申请撤销，请处理。", False)],
+    ("appointment", "request_restore"): [(institute(Role.REC, Role.IMG), lambda c: f"预约单{c.obj.number}申请恢复，请处理。", False)],
+    ("appointment", "auto_withdraw"): [(unit, lambda c: f"预约单{c.obj.number}超过期限未送检，系统已自动撤销，可申请恢复。", True)],
+    ("appointment", "complete"): [(unit, lambda c: f"预约单{c.obj.number}已完检，{_counts(c)}。", True)],
+    ("item", "return"): [(unit, lambda c: f"器具被退单：{_instrument(c)}，原因：{c.obj.reason}", False)],
+    ("certificate", "submit"): [(institute(Role.VER), lambda _c: "有证书待核验。", False)],
+    ("certificate", "check"): [(institute(Role.APR), lambda _c: "有证书待批准签发。", False)],
+    ("certificate", "publish"): [(unit, lambda c: f"{_instrument(c)}检定{_result_word(c)}，证书可下载。", True)],
+    ("certificate", "revoke"): [(unit, lambda c: f"证书{c.obj.number}已撤销，原因：{c.obj.reason}", True)],
+}
+LINKS = {"filing": "filings", "appointment": "appointments", "certificate": "certificates", "account": "accounts"}
+
+
+def notify(ctx: Context, _before: str | None) -> None:
+    """Write the messages of this step; keys carry entity, row, step and version, so a retry writes none twice."""
+    entries = TABLE.get((ctx.workflow.name, ctx.step.name), [])
+    for recipients, text, by_mail in entries:
+        sentence = text(ctx)
+        key = f"{ctx.workflow.name}-{ctx.obj.id}-{ctx.step.name}-{ctx.obj.version}"
+        link = f"/{LINKS.get(ctx.workflow.name, 'items')}/show/{ctx.obj.id}"
+        for account in recipients(ctx):
+            message(ctx.session, account.id, sentence, "", link, key=key)
+            if by_mail and account.email:
+                enqueue_mail(ctx.session, account.email, sentence, sentence, key=f"{key}-{account.id}")
+    if ctx.workflow.name == "certificate" and ctx.step.name == "publish" and ctx.obj.conclusion == "fail":
+        _tell_regulator(ctx)
+
+
+def _tell_regulator(ctx: Context) -> None:
+    """A failed instrument is the county regulator's business at once (WORKFLOWS 3, cert_update)."""
+    for account in county_regulator(ctx):
+        key = f"certificate-{ctx.obj.id}-failed"
+        link = f"/certificates/show/{ctx.obj.id}"
+        message(ctx.session, account.id, f"辖区内器具检定不合格：{_instrument(ctx)}", "", link, key=key)
+
+
+if notify not in NOTICES:
+    NOTICES.append(notify)

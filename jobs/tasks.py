@@ -1,0 +1,110 @@
+"""The functions that RQ workers call. Arguments are ids and JSON; the truth is in PostgreSQL, so each may run twice."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from flask import current_app
+from sqlalchemy import select
+from sqlalchemy.dialects.postgresql import insert
+
+from app import clock
+from app.access.audit import seal
+from app.access.principal import as_system
+from app.channels import deliver as delivery
+from app.channels.bell import ring, ring_job
+from app.operations import ledger_import
+from app.operations.certificate import publish_certificate
+from app.operations.job import run_job as run_job_row
+from app.operations.job import waiting_jobs
+from app.operations.reminders import run_reminders
+from app.workflow import APPOINTMENT, fire
+from models import Appointment, Beat, Outbox
+from models.base import db
+
+delivery.JOBS["publish_certificate"] = publish_certificate
+assert ledger_import.KIND, "importing the module registers its runner"
+
+
+def _beat(name: str) -> None:
+    statement = insert(Beat).values(name=name, at=clock.now())
+    db.session.execute(statement.on_conflict_do_update(index_elements=["name"], set_={"at": clock.now()}))
+    db.session.commit()
+
+
+def deliver_outbox() -> int:
+    """Send what is due."""
+    with as_system("delivering the outbox"):
+        return delivery.deliver(db.session())
+
+
+def run_job(job_id: int) -> str:
+    """Run one job row, as the account that asked for it."""
+    return run_job_row(db.session(), job_id)
+
+
+def reconcile() -> None:
+    """Refill what Redis lost: waiting jobs and undelivered rows (I-26). Runs every 30 seconds."""
+    with as_system("reconciling queues with the database"):
+        _beat("cron")
+        due = select(Outbox.id).where(Outbox.sent_at.is_(None), Outbox.next_at <= clock.now()).limit(1)
+        if db.session.execute(due).first():
+            ring(current_app)
+        for job_id in waiting_jobs(db.session(), db.engine):
+            ring_job(current_app, job_id)
+        db.session.commit()
+
+
+def remind(on: str | None = None) -> int:
+    """Write the reminders of a day (default today)."""
+    from datetime import date
+
+    with as_system("due-date reminders are the platform's own duty"):
+        count = run_reminders(db.session(), date.fromisoformat(on) if on else clock.today())
+        db.session.commit()
+        ring(current_app)
+        return count
+
+
+def withdraw_overdue() -> int:
+    """系统自动撤销: accepted bookings whose term has passed, one transaction each (I-16)."""
+    count = 0
+    with as_system("the term for bringing the instruments has passed") as system:
+        statement = select(Appointment.id).where(
+            Appointment.state == "accepted", Appointment.mode == "deliver", Appointment.deadline_at < clock.now()
+        )
+        for appointment_id in db.session.execute(statement).scalars().all():
+            from app.errors import QuanhengError
+
+            try:
+                fire(db.session(), APPOINTMENT, appointment_id, "auto_withdraw", system)
+                db.session.commit()
+                count += 1
+            except QuanhengError:
+                db.session.rollback()  # received at the last second: the guard has looked again
+    return count
+
+
+def seal_audit() -> int:
+    """Chain the audit rows written since the last time."""
+    with as_system("sealing the audit log"):
+        count = seal(db.session())
+        db.session.commit()
+        return count
+
+
+def clean_up() -> None:
+    """Nightly: expired sessions and codes, registrations never verified, outbox rows long sent."""
+    from sqlalchemy import delete
+
+    from models import VerificationCode, WebSession
+
+    with as_system("retention"):
+        now = clock.now()
+        for statement in (
+            delete(WebSession).where(WebSession.seen_at < now - timedelta(days=8)),
+            delete(VerificationCode).where(VerificationCode.expires_at < now - timedelta(days=2)),
+            delete(Outbox).where(Outbox.sent_at < now - timedelta(days=180)),
+        ):
+            db.session.execute(statement)
+        db.session.commit()

@@ -1,0 +1,162 @@
+"""Closed lists: states of every entity and the small vocabularies. Members follow docs/glossary.md."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class Role(StrEnum):
+    """Who somebody is to the platform. A person holds several only in allowed pairs (app/access/roles.py)."""
+
+    ANON = "ANON"
+    APPLICANT = "APPLICANT"
+    ENT = "ENT"
+    SUB = "SUB"
+    AFF = "AFF"
+    REC = "REC"
+    VER = "VER"
+    APR = "APR"
+    IMG = "IMG"
+    REG = "REG"
+    AUD = "AUD"
+    ADM = "ADM"
+    SEC = "SEC"
+    SYS = "SYS"
+
+
+class AccountKind(StrEnum):
+    ENTERPRISE = "enterprise"
+    INSTITUTE = "institute"
+    REGULATOR = "regulator"
+    AUDITOR = "auditor"
+    ADMIN = "admin"
+    SECURITY = "security"
+
+
+class AccountState(StrEnum):
+    UNVERIFIED = "unverified"
+    PENDING = "pending"
+    ACTIVE = "active"
+    RETURNED = "returned"
+    LOCKED = "locked"
+    DISABLED = "disabled"
+    CLOSED = "closed"
+    INVITED = "invited"
+
+
+class InstrumentState(StrEnum):
+    UNFILED = "unfiled"
+    FILING = "filing"
+    IN_USE = "in_use"
+    SUSPENDED = "suspended"
+    SCRAPPED = "scrapped"
+    FORMER = "former"
+    PURGED = "purged"
+    MERGED = "merged"
+
+
+class FilingState(StrEnum):
+    PENDING = "pending"
+    SUBMITTED = "submitted"
+    TO_PROCESS = "to_process"
+    TO_CONFIRM = "to_confirm"
+    APPROVED = "approved"
+    RETURNED = "returned"
+    REVOKED = "revoked"
+    SUSPENDED = "suspended"
+    CLOSED = "closed"
+
+
+class AppointmentState(StrEnum):
+    DRAFT = "draft"
+    ADMIN_REVIEW = "admin_review"
+    SUBMITTED = "submitted"
+    ACCEPTED = "accepted"
+    IN_PROGRESS = "in_progress"
+    WITHDRAW_REQUESTED = "withdraw_requested"
+    COMPLETED = "completed"
+    REJECTED = "rejected"
+    SENT_BACK = "sent_back"
+    WITHDRAWN = "withdrawn"
+    RESTORE_REQUESTED = "restore_requested"
+
+
+class ItemState(StrEnum):
+    PENDING = "pending"
+    ASSIGNED = "assigned"
+    ACCEPTED = "accepted"
+    RECEIVED = "received"
+    VERIFYING = "verifying"
+    DONE = "done"
+    REJECTED = "rejected"
+    RETURNED = "returned"
+    CANCELLED = "cancelled"
+    ABORTED = "aborted"
+
+
+class CertificateState(StrEnum):
+    DRAFT = "draft"
+    CHECKING = "checking"
+    APPROVING = "approving"
+    ISSUING = "issuing"
+    ISSUED = "issued"
+    SUPERSEDED = "superseded"
+    REVOKED = "revoked"
+    DROPPED = "dropped"
+
+
+class CertificateKind(StrEnum):
+    CERTIFICATE = "certificate"
+    REJECTION = "rejection"
+
+
+class Conclusion(StrEnum):
+    PASS = "pass"  # noqa: S105 - a verdict, not a password
+    FAIL = "fail"
+
+
+class Purpose(StrEnum):
+    TRADE = "trade"
+    SAFETY = "safety"
+    MEDICAL = "medical"
+    ENVIRONMENT = "environment"
+
+
+class DeliveryMode(StrEnum):
+    DELIVER = "deliver"
+    ONSITE = "onsite"
+
+
+class Origin(StrEnum):
+    DOMESTIC = "domestic"
+    IMPORTED = "imported"
+
+
+class Level(StrEnum):
+    PROVINCE = "province"
+    CITY = "city"
+    COUNTY = "county"
+
+
+class Period(StrEnum):
+    MORNING = "morning"
+    AFTERNOON = "afternoon"
+
+
+class JobState(StrEnum):
+    QUEUED = "queued"
+    RUNNING = "running"
+    WAITING = "waiting"
+    DONE = "done"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+LIVE_ITEM_STATES = (
+    ItemState.PENDING,
+    ItemState.ASSIGNED,
+    ItemState.ACCEPTED,
+    ItemState.RECEIVED,
+    ItemState.VERIFYING,
+)
+"""An instrument stands in at most one item of these states (invariant I-1)."""

@@ -1,0 +1,81 @@
+"""The ledger (台账): one row per measuring instrument under compulsory verification."""
+
+from __future__ import annotations
+
+from datetime import date
+
+from sqlalchemy import CheckConstraint, Date, ForeignKey, Index, Integer, String, text
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from models.base import Flowing, Model, one_of
+from models.enums import Conclusion, DeliveryMode, InstrumentState, Origin, Purpose
+from models.organisation import Institute, Unit
+from models.reference import Category, Division
+
+
+class Instrument(Flowing, Model):
+    """计量器具. `last_result`, `verified_on` and `valid_until` are recomputed from all issued certificates, never patched."""
+
+    __tablename__ = "instrument"
+    __table_args__ = (
+        one_of("state", InstrumentState),
+        one_of("purpose", Purpose),
+        one_of("delivery_mode", DeliveryMode),
+        one_of("origin", Origin),
+        one_of("last_result", Conclusion, nullable=True),
+        CheckConstraint("quantity >= 1", name="quantity"),
+        # I-19: the key is unique among a unit's rows that still exist
+        Index(
+            "uq_instrument_dup_key",
+            "unit_id",
+            "dup_key",
+            unique=True,
+            postgresql_where=text("state NOT IN ('purged', 'merged', 'former')"),
+        ),
+        Index("ix_instrument_search_bg", text("bigrams(search_text)"), postgresql_using="gin"),
+        Index("ix_instrument_serial", text("serial_no text_pattern_ops")),
+        Index("ix_instrument_serial_reversed", text("reverse(serial_no) text_pattern_ops")),
+        Index("ix_instrument_division", text("use_division text_pattern_ops"), "id"),
+        Index("ix_instrument_unit_state", "unit_id", "state", "id"),
+        Index("ix_instrument_state_id", "state", "id"),
+        Index("ix_instrument_category_id", "category_id", "id"),
+        Index("ix_instrument_due", "valid_until", "id", postgresql_where=text("state = 'in_use'")),
+        Index("ix_instrument_valid_until", "valid_until", "id"),
+        # the public list: instruments in use with a result (ROLES section 2)
+        Index(
+            "ix_instrument_public",
+            "id",
+            postgresql_where=text("state = 'in_use' AND last_result IS NOT NULL"),
+        ),
+    )
+    state: Mapped[str] = mapped_column(String(24), comment="器具状态")
+    unit_id: Mapped[int] = mapped_column(ForeignKey("unit.id"), comment="使用单位")
+    category_id: Mapped[int] = mapped_column(ForeignKey("category.id"), comment="二级目录")
+    name: Mapped[str] = mapped_column(String(100), comment="器具名称")
+    model: Mapped[str] = mapped_column(String(100), server_default="", default="", comment="型号规格")
+    measuring_range: Mapped[str] = mapped_column(String(100), server_default="", default="", comment="测量范围")
+    accuracy_class: Mapped[str] = mapped_column(String(50), server_default="", default="", comment="准确度等级")
+    serial_no: Mapped[str] = mapped_column(String(100), comment="出厂编号", info={"number": True})
+    own_no: Mapped[str] = mapped_column(String(50), server_default="", default="", comment="自编号")
+    manufacturer: Mapped[str] = mapped_column(String(100), server_default="", default="", comment="生产厂家")
+    origin: Mapped[str] = mapped_column(String(10), server_default="domestic", default="domestic", comment="器具产地")
+    use_division: Mapped[str] = mapped_column(ForeignKey("division.code"), comment="使用地点行政区划")
+    place: Mapped[str] = mapped_column(String(200), comment="安装/使用地点")
+    purchased_on: Mapped[date | None] = mapped_column(Date, comment="购置时间")
+    quantity: Mapped[int] = mapped_column(Integer, server_default="1", default=1, comment="器具数量")
+    purpose: Mapped[str] = mapped_column(String(12), comment="器具用途")
+    delivery_mode: Mapped[str] = mapped_column(String(10), comment="送检方式")
+    valid_until: Mapped[date | None] = mapped_column(Date, comment="有效期至")
+    note: Mapped[str] = mapped_column(String(500), server_default="", default="", comment="备注")
+    dup_key: Mapped[str] = mapped_column(String(500), comment="查重键")
+    search_text: Mapped[str] = mapped_column(String(400), comment="检索文本", info={"gram": True})
+    last_result: Mapped[str | None] = mapped_column(String(10), comment="检定结果")
+    verified_on: Mapped[date | None] = mapped_column(Date, comment="检定日期")
+    institute_id: Mapped[int | None] = mapped_column(ForeignKey("institute.id"), index=True, comment="检定机构")
+    unit: Mapped[Unit] = relationship()
+    category: Mapped[Category] = relationship()
+    division: Mapped[Division] = relationship()
+    institute: Mapped[Institute | None] = relationship()
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.serial_no}"

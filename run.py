@@ -1,0 +1,53 @@
+"""The composition root: create_app() joins settings, stores, rules and views; `python run.py` starts everything."""
+
+from __future__ import annotations
+
+import sys
+
+from flask import Flask
+from flask_appbuilder import AppBuilder
+from flask_migrate import Migrate
+from flask_sqlalchemy.session import Session as FlaskSession
+from werkzeug.middleware.proxy_fix import ProxyFix
+
+import models
+from app.access import predicates, scope
+from app.access.hardening import assert_safe
+from app.access.security import SecurityManager
+from app.access.sessions import DatabaseSessions
+from config import ROOT, settings
+from models.base import db
+from views.edge import csrf, init_edge
+
+assert models and predicates, "importing them registers tables and scopes"
+
+
+def create_app(overrides: dict[str, object] | None = None) -> Flask:
+    """A complete application. `overrides` replaces settings, for tests."""
+    app = Flask("app")
+    app.config.from_mapping(settings())
+    app.config.update(overrides or {})
+    if app.config["PROXY_COUNT"]:
+        count = int(app.config["PROXY_COUNT"])
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=count, x_proto=count, x_host=0)  # type: ignore[method-assign]
+    app.session_interface = DatabaseSessions()
+    db.init_app(app)
+    Migrate(app, db, directory=str(ROOT / "migrations"), compare_type=True)
+    scope.install(FlaskSession)
+    csrf.init_app(app)
+    with app.app_context():
+        from views import register, register_cli
+        from views.index import HomeView
+
+        appbuilder = AppBuilder(app, db.session, indexview=HomeView, security_manager_class=SecurityManager)
+        init_edge(app)
+        register(app, appbuilder)
+        register_cli(app)
+    assert_safe(app)
+    return app
+
+
+if __name__ == "__main__":
+    from app.embedded.main import main
+
+    sys.exit(main())

@@ -1,0 +1,82 @@
+"""The edge of a web request: who acts, one commit at the end, headers, and the bell for the workers."""
+
+from __future__ import annotations
+
+import re
+import uuid
+
+from flask import Flask, Response, g, request
+from flask_login import current_user
+from flask_wtf.csrf import CSRFProtect
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import Session
+
+from app.access.load import account_by_user, principal_of
+from app.access.principal import ANONYMOUS, current_principal, set_principal
+from app.channels.bell import ring
+from models.base import db
+
+csrf = CSRFProtect()
+
+
+def init_edge(app: Flask) -> None:
+    """Install the hooks; call after AppBuilder, whose own hook sets g.user."""
+
+    @app.before_request
+    def begin() -> None:
+        g.request_id = str(uuid.uuid4())
+        if request.path.startswith("/static/"):
+            set_principal(ANONYMOUS)
+            return
+        set_principal(ANONYMOUS)
+        g.principal = ANONYMOUS
+        if current_user.is_authenticated:
+            account = g.get("account") or account_by_user(db.session, current_user.id)
+            if account is not None:
+                g.account = account
+                g.principal = principal_of(account)
+        set_principal(g.principal)
+
+    @app.after_request
+    def end(response: Response) -> Response:
+        response.headers["X-Request-Id"] = g.get("request_id", "")
+        if request.path.startswith("/static/"):
+            return response
+        if response.status_code < 400:
+            if request.method in {"GET", "HEAD", "OPTIONS"} and _dirty(db.session()):
+                db.session.rollback()  # no page view changes anything (must-never case 70)
+            else:
+                db.session.commit()
+                if db.session.info.pop("outbox_filled", False):
+                    ring(app)
+        else:
+            db.session.rollback()
+        return response
+
+    @app.teardown_request
+    def forget(_error: BaseException | None) -> None:
+        set_principal(None)
+        try:
+            db.session.remove()
+        except SQLAlchemyError:
+            app.logger.warning("session could not be closed", exc_info=True)
+
+
+def _dirty(session: Session) -> bool:
+    return bool(session.new or session.dirty or session.deleted)
+
+
+def require_principal() -> object:
+    """The principal of this request; a programming mistake when there is none."""
+    principal = current_principal()
+    if principal is None:
+        raise RuntimeError("no principal in this context")
+    return principal
+
+
+BROWSER_TRASH = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\u200b-\u200f\u202a-\u202e\u2066-\u2069\ufeff]")
+
+
+def clean(text: str | None, limit: int = 500) -> str:
+    """What a person typed, without control and direction signs, trimmed and cut to `limit`."""
+    return BROWSER_TRASH.sub("", text or "").strip()[:limit]
