@@ -12,37 +12,52 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 import models
 from app.access import predicates, scope
+from app.access.constraints import sentence_for
 from app.access.hardening import assert_safe
 from app.access.security import SecurityManager
 from app.access.sessions import DatabaseSessions
+from app.fab.csp import init_headers
+from app.fab.dberrors import register_lookup
+from app.fab.errors import init_errors
+from app.fab.face import init_face
+from app.fab.locale import init_locale
 from config import ROOT, settings
 from models.base import db
-from views.edge import csrf, init_edge
+from views.edge import csrf, init_edge, init_refusals
 
-assert models and predicates, "importing them registers tables and scopes"
+assert models
+assert predicates, "importing them registers tables and scopes"
 
 
 def create_app(overrides: dict[str, object] | None = None) -> Flask:
-    """A complete application. `overrides` replaces settings, for tests."""
+    """A complete application. `overrides` replaces settings, for tests.
+
+    Raises UnsafeSettingsError when a setting of TRUST section 5 does not hold. Does not touch the database.
+    """
     app = Flask("app")
     app.config.from_mapping(settings())
     app.config.update(overrides or {})
-    if app.config["PROXY_COUNT"]:
-        count = int(app.config["PROXY_COUNT"])
+    if count := int(app.config["PROXY_COUNT"]):
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=count, x_proto=count, x_host=0)  # type: ignore[method-assign]
     app.session_interface = DatabaseSessions()
-    db.init_app(app)
-    Migrate(app, db, directory=str(ROOT / "migrations"), compare_type=True)
     scope.install(FlaskSession)
+    register_lookup(sentence_for)
+    init_headers(app)
+    db.init_app(app)
     csrf.init_app(app)
+    Migrate(app, db, directory=str(ROOT / "migrations"), compare_type=True)
     with app.app_context():
-        from views import register, register_cli
-        from views.index import HomeView
+        from views import HomeView, register, register_cli
+        from views.menu import current_face
 
+        init_face(app, current_face)
         appbuilder = AppBuilder(app, db.session, indexview=HomeView, security_manager_class=SecurityManager)
         init_edge(app)
         register(app, appbuilder)
         register_cli(app)
+    init_locale(app)
+    init_errors(app)
+    init_refusals(app)
     assert_safe(app)
     return app
 

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import re
-import uuid
+
+from typing import Any
 
 from flask import Flask, Response, g, request
 from flask_login import current_user
 from flask_wtf.csrf import CSRFProtect
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import DataError, IntegrityError, SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from app.access.load import account_by_user, principal_of
 from app.access.principal import ANONYMOUS, current_principal, set_principal
+from app.access.scope import ScopeError
 from app.channels.bell import ring
+from app.errors import QuanhengError, TooOftenError
+from app.fab.dberrors import explain
+from app.fab.errors import error_page
 from models.base import db
 
 csrf = CSRFProtect()
@@ -24,7 +29,6 @@ def init_edge(app: Flask) -> None:
 
     @app.before_request
     def begin() -> None:
-        g.request_id = str(uuid.uuid4())
         if request.path.startswith("/static/"):
             set_principal(ANONYMOUS)
             return
@@ -39,7 +43,6 @@ def init_edge(app: Flask) -> None:
 
     @app.after_request
     def end(response: Response) -> Response:
-        response.headers["X-Request-Id"] = g.get("request_id", "")
         if request.path.startswith("/static/"):
             return response
         if response.status_code < 400:
@@ -60,6 +63,28 @@ def init_edge(app: Flask) -> None:
             db.session.remove()
         except SQLAlchemyError:
             app.logger.warning("session could not be closed", exc_info=True)
+
+
+def init_refusals(app: Flask) -> None:
+    """Our own refusals become pages (or JSON) with their sentence and status; after init_errors."""
+
+    @app.errorhandler(QuanhengError)
+    def refused(error: QuanhengError) -> Any:
+        db.session.rollback()
+        answer = app.make_response(error_page(error.status, detail=error.sentence))
+        if isinstance(error, TooOftenError):
+            answer.headers["Retry-After"] = str(error.seconds)
+        return answer
+
+    @app.errorhandler(SQLAlchemyError)
+    def database(error: SQLAlchemyError) -> Any:
+        db.session.rollback()
+        if isinstance(error, ScopeError):
+            return error_page(404)
+        if isinstance(error, (IntegrityError, DataError)):
+            return error_page(409, detail=explain(error))
+        app.logger.exception("request %s failed in the database", g.get("request_id", ""), exc_info=error)
+        return error_page(500)
 
 
 def _dirty(session: Session) -> bool:
