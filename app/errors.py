@@ -69,10 +69,21 @@ class ConflictError(QuanhengError):
 
 
 class TooOftenError(QuanhengError):
-    """A limit was reached (G-RATE)."""
+    """A limit was reached (G-RATE); `seconds` until the next try."""
 
     status, code = 429, "G-RATE"
 
     def __init__(self, seconds: int) -> None:
-        super().__init__(f"操作过于频繁，请{max(seconds, 1)}秒后再试。")
-        self.seconds = seconds
+        self.seconds = max(seconds, 1)
+        minutes = -(-self.seconds // 60)
+        wait = f"{self.seconds}秒" if self.seconds <= 120 else f"约{minutes}分钟"
+        super().__init__(f"操作过于频繁，请{wait}后再试。")
+
+
+class LimitsLostError(QuanhengError):
+    """Nobody can count how often something was done, so it is refused for now."""
+
+    status, code = 503, "G-RATE"
+
+    def __init__(self) -> None:
+        super().__init__("系统繁忙，暂时无法办理，请稍后再试。")

@@ -18,6 +18,10 @@ def register(app: Flask, appbuilder: AppBuilder) -> None:
     app.register_blueprint(health)
     for view in fab_views():
         appbuilder.add_view_no_menu(view)
+    from views.api import APIS
+
+    for api in APIS:
+        appbuilder.add_api(api)
     for blueprint in pages():
         app.register_blueprint(blueprint)
     init_side_menu(app)

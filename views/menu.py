@@ -108,5 +108,6 @@ def current_face() -> Face:
 
 
 def init_side_menu(app: Flask) -> None:
-    """Give templates the menu."""
-    init_menu(app, SideMenu(ITEMS, role_names=role_names, counts=counts))
+    """Give templates the menu; an entry whose view a deployment does not register is left out."""
+    items = [item for item in ITEMS if not item.endpoint or item.endpoint in app.view_functions]
+    init_menu(app, SideMenu(items, role_names=role_names, counts=counts))

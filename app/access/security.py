@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from flask import current_app, g, session
+from flask import current_app, g, jsonify, session
 from flask_appbuilder.security.sqla.models import Role as FabRole
 from flask_appbuilder.security.sqla.models import User
+from flask_babel import gettext
 from sqlalchemy import select
 from werkzeug.security import check_password_hash
 
@@ -38,6 +39,17 @@ class SecurityManager(CachedSecurityManager):
     """FAB's manager with accounts on top: state, lock-out, and roles decided afresh at every request."""
 
     authdbview = AuthView
+
+    def create_jwt_manager(self, app: Any) -> Any:
+        """FAB's manager with our answer when nobody is logged in, instead of an English one."""
+        manager = super().create_jwt_manager(app)
+
+        def refuse(_message: str) -> Any:
+            return jsonify(error=gettext("登录已失效，请重新登录。")), 401
+
+        manager.unauthorized_loader(refuse)
+        manager.invalid_token_loader(refuse)
+        return manager
 
     def get_user_roles(self, user: Any) -> list[Any]:
         """The roles the account's state allows now, never what a row in ab_user_role says."""

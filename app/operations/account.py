@@ -22,7 +22,7 @@ from app.access.principal import ANONYMOUS, Principal, as_system
 from app.access.roles import forbidden_combination
 from app.access.validators import USERNAME, normal_code, valid_email, valid_phone, valid_uscc
 from app.errors import InvalidInputError
-from app.operations.codes import check_code
+from app.operations.codes import check_code, was_used
 from app.profiles import setting
 from app.workflow import ACCOUNT, bear, fire
 from app.workflow.outgoing import enqueue_mail
@@ -183,9 +183,11 @@ def _local(institute: Institute, division_code: str) -> bool:
 
 def institutes_for(session: Session, division_code: str, *, levels: Iterable[str] = ("city", "county")) -> list[Institute]:
     """The institutes that serve a division, nearest first."""
-    prefixes = [division_code[:4], division_code[:6]]
-    statement = select(Institute).where(Institute.level.in_(list(levels))).order_by(Institute.level, Institute.name)
-    return [i for i in session.execute(statement).unique().scalars() if i.area in prefixes or i.area == division_code[:2]]
+    statement = select(Institute).where(
+        Institute.level.in_(list(levels)), Institute.division_code.startswith(division_code[:2], autoescape=True)
+    )
+    found = [i for i in session.execute(statement).unique().scalars() if division_code.startswith(i.area)]
+    return sorted(found, key=lambda i: (-len(i.area), i.name))
 
 
 def register_unit(
@@ -223,6 +225,27 @@ def register_unit(
         fire(session, ACCOUNT, account.id, "verify", ANONYMOUS)
         audit(session, "register", entity="account", entity_id=account.id, account=account)
     return account
+
+
+def already_registered(session: Session, form: Mapping[str, str]) -> Account | None:
+    """The registration that this very form made a moment ago: pressing twice is answered as pressing once.
+
+    The code from the mail, just used up, proves that it is the same applicant.
+    """
+    email, code = (form.get("email") or "").strip(), form.get("email_code") or ""
+    with as_system("the used code proves the applicant who pressed twice"):
+        if not email or not was_used(session, email=email, purpose="register", code=code):
+            return None
+        statement = (
+            select(Account)
+            .join(User, User.id == Account.user_id)
+            .join(Unit, Unit.id == Account.unit_id)
+            .where(
+                User.username == (form.get("username") or "").strip(), Account.email == email,
+                Unit.code == normal_code(form.get("code") or ""), Account.state == AccountState.PENDING,
+            )
+        )
+        return session.execute(statement).unique().scalar_one_or_none()
 
 
 def store_papers(session: Session, account: Account, papers: Iterable[Paper]) -> None:

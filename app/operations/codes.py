@@ -54,7 +54,7 @@ def check_code(session: Session, *, email: str, purpose: str, code: str) -> None
 
     The count of tries must survive the refusal of the form, so a wrong try is committed on its own.
     """
-    wrong = InvalidInputError("邮箱验证码错误或已过期，请重新获取。", field="code")
+    wrong = InvalidInputError("邮箱验证码错误或已过期，请重新获取。", field="email_code")
     index = blind_index(email)
     newest = (
         select(VerificationCode)
@@ -71,3 +71,18 @@ def check_code(session: Session, *, email: str, purpose: str, code: str) -> None
         session.commit()
         raise wrong
     row.used = True
+
+
+def was_used(session: Session, *, email: str, purpose: str, code: str) -> bool:
+    """Whether this is the newest code of the address and was used up within its lifetime: the same form sent twice."""
+    index = blind_index(email)
+    newest = (
+        select(VerificationCode)
+        .where(VerificationCode.address_index == index, VerificationCode.purpose == purpose)
+        .order_by(VerificationCode.id.desc())
+        .limit(1)
+    )
+    row = session.execute(newest).scalar_one_or_none()
+    if row is None or not row.used or row.expires_at < clock.now():
+        return False
+    return hmac.compare_digest(row.code_hash, _hash(index, purpose, (code or "").strip()))

@@ -29,21 +29,20 @@ class Finding:
 
 
 LIVE = "('pending', 'assigned', 'accepted', 'received', 'verifying')"
+HOLDS_A_PLACE = """(i.state IN ('assigned', 'accepted', 'received', 'verifying', 'done', 'aborted')
+    OR (i.state = 'pending' AND a.state = 'admin_review'))"""
+"""Which items hold a place of their appointment's slot (app/workflow/slots.py): from submission on, until the place
+could still be given to somebody else. What was verified or broken off has used its place up and keeps it."""
 ISSUED = "('issuing', 'issued', 'superseded', 'revoked')"
 
 QUERIES: tuple[tuple[str, str, str], ...] = (
     ("I-1", "一台器具至多在一张有效预约单中",
      f"SELECT instrument_id FROM appointment_item WHERE state IN {LIVE} GROUP BY 1 HAVING count(*) > 1"),
-    ("I-2", "时段已约数等于有效预约台数且不超过容量",
+    ("I-2", "时段已约数等于占用名额的器具数且不超过容量",
      f"""SELECT s.id FROM slot s LEFT JOIN (
-           SELECT a.slot_id, count(*) AS n FROM appointment a
-           JOIN appointment_item i ON i.appointment_id = a.id
-           WHERE a.submitted_at IS NOT NULL AND i.state IN ('assigned', 'accepted', 'received', 'verifying', 'done')
-              OR (a.state IN ('admin_review') AND i.state IN {LIVE})
-           GROUP BY 1) held ON held.slot_id = s.id
-         WHERE s.taken > s.capacity OR s.taken < coalesce(held.n, 0) - coalesce((
-           SELECT count(*) FROM appointment a JOIN appointment_item i ON i.appointment_id = a.id
-           WHERE a.slot_id = s.id AND i.state IN ('done', 'aborted')), 0)"""),
+           SELECT a.slot_id, count(*) AS n FROM appointment a JOIN appointment_item i ON i.appointment_id = a.id
+           WHERE {HOLDS_A_PLACE} GROUP BY 1) held ON held.slot_id = s.id
+         WHERE s.taken > s.capacity OR s.taken <> coalesce(held.n, 0)"""),
     ("I-4", "证书编号在机构内唯一",
      "SELECT institute_id, number FROM certificate WHERE number IS NOT NULL GROUP BY 1, 2 HAVING count(*) > 1"),
     ("I-5", "已签发证书都有文件指纹",

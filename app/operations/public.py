@@ -112,6 +112,7 @@ class PublicCertificate:
     instrument: str
     serial_no: str
     institute: str
+    institute_phone: str
     result: str
     verified_on: date
     valid_until: date | None
@@ -140,6 +141,7 @@ def _certificate(row: Certificate) -> PublicCertificate:
         answer=answer, tone=tone, meaning=meaning, number=row.number or "",
         kind="检定证书" if row.conclusion == Conclusion.PASS else "检定结果通知书",
         instrument=str(row.facts["instrument_name"]), serial_no=masked, institute=row.institute.name,
+        institute_phone=row.institute.phone,
         result="合格" if row.conclusion == Conclusion.PASS else "不合格", verified_on=row.verified_on,
         valid_until=row.valid_until, sha256=row.pdf_sha256 or "", state=row.state,
     )

@@ -16,7 +16,7 @@ from app.profiles import setting, switch_on
 from app.workdays import deadline
 from app.workflow.authorisation import lapsed
 from app.workflow.engine import REASON, REASON_OPTIONAL, Context, Field, Guard, Prior, Step, Workflow, cascade
-from app.workflow.slots import give_back, take
+from app.workflow.slots import give_back, held_places, take
 from models.appointment import Appointment, AppointmentItem, Slot
 from models.enums import LIVE_ITEM_STATES, AppointmentState, DeliveryMode, ItemState
 
@@ -199,10 +199,18 @@ def _mark_auto(ctx: Context) -> None:
 
 
 def _restored(ctx: Context) -> None:
+    """A slot that has passed meanwhile is let go: the new term for bringing the instruments counts (S2 §2.2)."""
     ctx.obj.auto_withdrawn = False
     ctx.obj.restores += 1
+    slot = ctx.session.get(Slot, ctx.obj.slot_id or 0, execution_options={"unscoped": True})
+    if slot is not None and slot.day < clock.today() and not _places_kept(ctx):
+        ctx.obj.slot_id = None
     _take_places(ctx)
     _set_deadline(ctx)
+
+
+def _places_kept(ctx: Context) -> int:
+    return held_places(ctx.obj.state, [i.state for i in items_of(ctx)])
 
 
 def _change_slot(ctx: Context) -> None:
@@ -256,7 +264,8 @@ APPOINTMENT = Workflow(
         Step(
             "submit_for_confirmation", "提交申请", (S.DRAFT,), S.ADMIN_REVIEW, UNIT, relation=is_own,
             switch="appointment.admin_confirm", primary=True,
-            guards=(Guard("items", _has_items), Guard("bookable", _bookable)), effects=(_number,),
+            guards=(Guard("items", _has_items), Guard("bookable", _bookable), Guard("slot", _slot_chosen)),
+            effects=(_number, _take_places),
             basis="S2 §2.2, §6.1",
         ),
         Step(
@@ -265,7 +274,7 @@ APPOINTMENT = Workflow(
         ),
         Step(
             "admin_reject", "行政不同意", (S.ADMIN_REVIEW,), S.REJECTED, REGULATOR, needs=(REASON,), danger=True,
-            switch="appointment.admin_confirm", effects=(move_items("reject"),), basis="S2 §1.3",
+            switch="appointment.admin_confirm", effects=(_give_back_places, move_items("reject")), basis="S2 §1.3",
         ),
         Step(
             "accept", "确认受理", (S.SUBMITTED,), S.ACCEPTED, RECEPTION, relation=at_mine, primary=True, bulk=True,

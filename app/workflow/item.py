@@ -10,7 +10,7 @@ from app.access.roles import SYSTEM, UNIT
 from app.workflow.authorisation import lapsed
 from app.workflow.engine import REASON, REASON_OPTIONAL, Context, Field, Guard, Step, Workflow, cascade
 from app.workflow.live import live_item_of
-from app.workflow.slots import give_back
+from app.workflow.slots import WITHOUT_PLACES, give_back
 from models.appointment import Appointment, AppointmentItem
 from models.enums import AppointmentState, ItemState, Role
 
@@ -98,10 +98,11 @@ def _received(ctx: Context) -> None:
 
 def _free_place(ctx: Context) -> None:
     """A place that the institute can give to somebody else goes back exactly once (I-3)."""
-    if not ctx.session.info.get("header_moves"):
-        header = ctx.session.get(Appointment, ctx.obj.appointment_id, execution_options={"unscoped": True})
-        if header is not None and header.slot_id is not None:
-            give_back(ctx.session, header.slot_id, 1)
+    if ctx.session.info.get("header_moves"):
+        return
+    header = ctx.session.get(Appointment, ctx.obj.appointment_id, execution_options={"unscoped": True})
+    if header is not None and header.slot_id is not None and header.state not in WITHOUT_PLACES:
+        give_back(ctx.session, header.slot_id, 1)
 
 
 def _return_filing(ctx: Context) -> None:

@@ -1,6 +1,14 @@
-"""Taking and giving back places of a slot by guarded updates, so that nobody overbooks (I-2, WORKFLOWS 5.2)."""
+"""Taking and giving back places of a slot by guarded updates, so that nobody overbooks (I-2, WORKFLOWS 5.2).
+
+An item holds a place from its appointment's submission (also while 行政确认 is awaited) on. It gives the place back
+when it is rejected, cancelled or returned, because somebody else may come instead; 检定完成 and 终止检定 have used the
+place up and keep it. Items of a draft and of a withdrawn appointment that asks to be restored hold none.
+`held_places` is this rule for one appointment, app/operations/integrity.py checks it over all.
+"""
 
 from __future__ import annotations
+
+from collections.abc import Iterable
 
 from sqlalchemy import update
 from sqlalchemy.orm import Session
@@ -8,6 +16,22 @@ from sqlalchemy.orm import Session
 from app import clock
 from app.errors import ConflictError, InvalidInputError
 from models.appointment import Slot
+from models.enums import AppointmentState, ItemState
+
+HOLDING = frozenset(
+    {
+        ItemState.ASSIGNED, ItemState.ACCEPTED, ItemState.RECEIVED, ItemState.VERIFYING, ItemState.DONE,
+        ItemState.ABORTED,
+    }
+)
+WITHOUT_PLACES = frozenset({AppointmentState.DRAFT, AppointmentState.RESTORE_REQUESTED})
+"""States of an appointment in which its waiting items hold no place."""
+
+
+def held_places(header: str, items: Iterable[str]) -> int:
+    """How many places an appointment in state `header` holds with items in these states."""
+    waiting = header == AppointmentState.ADMIN_REVIEW
+    return sum(state in HOLDING or (waiting and state == ItemState.PENDING) for state in items)
 
 
 def take(session: Session, slot_id: int, places: int) -> None:

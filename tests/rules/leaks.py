@@ -1,0 +1,187 @@
+"""What the leak matrix needs: one row of every scoped model, and which rows each person may see.
+
+A route's rows are found from the view's datamodel, or from the address of a plain page (ROWS). A route that takes an
+argument and is in neither fails the test: new pages are covered, or noticed, without anybody adding them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from flask import Flask
+from sqlalchemy import select
+
+from app.access.load import account_by_id, principal_of
+from app.access.principal import ANONYMOUS, Principal, as_system
+from app.access.scope import SCOPES, predicate
+from app.workflow.outgoing import message
+from models import (
+    Account,
+    Appointment,
+    AppointmentItem,
+    Attachment,
+    AuditLog,
+    Certificate,
+    DevelopmentMail,
+    Filing,
+    Instrument,
+    Job,
+    Message,
+    Reminder,
+    Slot,
+    Unit,
+)
+from models.base import db
+
+ROWS: dict[str, type] = {
+    "instruments": Instrument, "filings": Filing, "appointments": Appointment, "items": AppointmentItem,
+    "certificates": Certificate, "accounts": Account, "units": Unit, "jobs": Job, "imports": Job, "exports": Job,
+    "files": Attachment, "messages": Message, "reminders": Reminder, "slots": Slot, "book": Appointment,
+    "mails": DevelopmentMail, "audit": AuditLog,
+}
+PUBLIC_ARGUMENTS = {
+    "static", "appbuilder.static", "text_size", "LocaleView.index", "portal.certificate", "portal.certificate_page",
+}
+"""Routes whose argument is no row's id: files, words, and the QR code's page, whose code is the permission."""
+OPEN_PREFIXES = ("/v/", "/activate/", "/static/", "/text-size/", "/lang/", "/agreement", "/register/agreement")
+REFERENCE = re.compile(r"^/(institutes|capabilities|categories|calendar|divisions|help)\b")
+"""Reference data, the same for everybody who may open the page."""
+
+
+@dataclass(frozen=True)
+class Route:
+    """A rule of the URL map that takes a row's id."""
+
+    endpoint: str
+    rule: str
+    methods: frozenset[str]
+    model: type
+    argument: str
+    others: tuple[str, ...]
+
+    def url(self, pk: object, fill: str = "x") -> str:
+        address = re.sub(r"<(?:[^:<>]+:)?" + self.argument + ">", str(pk), self.rule)
+        return re.sub(r"<[^<>]+>", fill, address)
+
+
+def row_routes(app: Flask) -> tuple[list[Route], list[str]]:
+    """(routes that take a row's id, rules that nobody knows)."""
+    views = {type(v).__name__: v for v in app.appbuilder.baseviews}
+    found, unknown = [], []
+    for rule in app.url_map.iter_rules():
+        if not rule.arguments or rule.endpoint in PUBLIC_ARGUMENTS or rule.rule.startswith(OPEN_PREFIXES):
+            continue
+        if REFERENCE.match(rule.rule) or rule.rule.startswith("/api/v1/menu"):
+            continue
+        view = views.get(rule.endpoint.split(".")[0])
+        model = getattr(getattr(view, "datamodel", None), "obj", None) or ROWS.get(rule.rule.split("/")[1])
+        if model is None:
+            unknown.append(rule.rule)
+            continue
+        if model not in SCOPES:
+            continue
+        names = [a for a in ("pk", "job_id", "attachment_id", "row", "id") if a in rule.arguments]
+        argument = names[0] if names else sorted(rule.arguments)[0]
+        others = tuple(sorted(rule.arguments - {argument}))
+        methods = frozenset(rule.methods or ()) - {"HEAD", "OPTIONS"}
+        found.append(Route(rule.endpoint, rule.rule, methods, model, argument, others))
+    return found, unknown
+
+
+def plain_routes(app: Flask) -> list[str]:
+    """Addresses without arguments that answer GET."""
+    return sorted({r.rule for r in app.url_map.iter_rules() if not r.arguments and "GET" in (r.methods or ())})
+
+
+def principals(world: Any) -> dict[str, Principal]:
+    """Everybody of the world, and the public."""
+    people = {nick: principal_of(account_by_id(db.session(), pk)) for nick, pk in world.people.items()}
+    return {**people, "anon": ANONYMOUS}
+
+
+def visible(model: type, principal: Principal) -> set[object]:
+    """Keys of the rows that the predicate gives the principal, computed apart from any page."""
+    pk = model.__mapper__.primary_key[0]
+    statement = select(pk).where(predicate(model, principal)).execution_options(unscoped=True)
+    return set(db.session.execute(statement).scalars())
+
+
+def secrets_of(world: Any) -> Iterator[tuple[type, object, str]]:
+    """(model, key, a text that only this row's readers may read) of rows of unit ua1."""
+    unit = world.units["ua1"]
+    with as_system("the matrix reads everything to know what must stay hidden"):
+        for row in db.session.execute(select(Instrument).where(Instrument.unit_id == unit)).scalars():
+            yield Instrument, row.id, row.serial_no
+        for row in db.session.execute(select(Appointment).where(Appointment.unit_id == unit)).scalars():
+            if row.number:
+                yield Appointment, row.id, row.number
+        for row in db.session.execute(select(Certificate).where(Certificate.unit_id == unit)).unique().scalars():
+            if row.number:
+                yield Certificate, row.id, row.number
+        for row in db.session.execute(select(Attachment).where(Attachment.unit_id == unit)).scalars():
+            yield Attachment, row.id, str(row.id)
+        for row in db.session.execute(select(Message)).scalars():
+            if "机密" in row.subject:
+                yield Message, row.id, row.subject
+        for row in db.session.execute(select(Job)).unique().scalars():
+            if "机密" in row.title:
+                yield Job, row.id, row.title
+        yield Unit, unit, db.session.get(Unit, unit).name
+
+
+def one_of_each(world: Any) -> dict[type, object]:
+    """Make sure unit ua1 has a row of every model that routes can name; gives model → key."""
+    from datetime import date, timedelta
+
+    from app import clock
+    from app.operations.reminders import run_reminders
+    from tests.world import booked, issued
+
+    session = db.session()
+    order = booked(world, "ua1")
+    certificate = issued(world, order.items[0])
+    account = world.people["ua1"]
+    with as_system("matrix fixture"):
+        number = session.get(Instrument, order.instruments[0]).serial_no
+        message(session, account, f"机密消息{number}", key=f"matrix-{number}")
+        job = Job(kind="ledger_import", state="failed", title=f"机密任务{number}.xlsx", account_id=account,
+                  unit_id=world.units["ua1"], phase="check", params={"sha256": "0" * 64})
+        session.add(job)
+        run_reminders(session, clock.today() + timedelta(days=360))
+        session.commit()
+        paper = session.execute(
+            select(Attachment.id).where(Attachment.unit_id == world.units["ua1"]).limit(1)
+        ).scalar_one()
+        said = session.execute(select(Message.id).where(Message.subject == f"机密消息{number}")).scalar_one()
+        reminder = session.execute(
+            select(Reminder.id).where(Reminder.instrument_id == order.instruments[0]).limit(1)
+        ).scalar_one_or_none()
+        filing = session.execute(
+            select(Filing.id).where(Filing.instrument_id == order.instruments[0])
+        ).scalar_one()
+        slot = session.execute(select(Slot.id).where(Slot.institute_id == world.institutes["A"]).limit(1)).scalar_one()
+        mail = session.execute(select(DevelopmentMail.id).limit(1)).scalar_one()
+        log = session.execute(select(AuditLog.seq).limit(1)).scalar_one()
+    assert isinstance(clock.today(), date)
+    return {
+        Instrument: order.instruments[0], Filing: filing, Appointment: order.id, AppointmentItem: order.items[0],
+        Certificate: certificate, Account: account, Unit: world.units["ua1"], Job: job.id, Attachment: paper,
+        Message: said, Reminder: reminder, Slot: slot, DevelopmentMail: mail, AuditLog: log,
+    }
+
+
+def fingerprint(rows: dict[type, object]) -> dict[str, str]:
+    """The stored content of the rows, so that a forbidden request can be shown to have changed nothing."""
+    found = {}
+    with as_system("the matrix compares before and after"):
+        for model, key in rows.items():
+            if key is None:
+                continue
+            table = model.__table__
+            pk = next(iter(table.primary_key.columns))
+            row = db.session.execute(select(table).where(pk == key)).first()
+            found[model.__name__] = repr(row)
+    return found
