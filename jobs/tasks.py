@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from collections.abc import Callable
+from datetime import time, timedelta
 
 from flask import current_app
 from sqlalchemy import select
@@ -13,7 +14,7 @@ from app.access.audit import seal
 from app.access.principal import as_system
 from app.channels import deliver as delivery
 from app.channels.bell import ring, ring_job
-from app.operations import ledger_import
+from app.operations import filing, ledger_export, ledger_import
 from app.operations.certificate import publish_certificate
 from app.operations.job import run_job as run_job_row
 from app.operations.job import waiting_jobs
@@ -23,7 +24,7 @@ from models import Appointment, Beat, Outbox
 from models.base import db
 
 delivery.JOBS["publish_certificate"] = publish_certificate
-assert ledger_import.KIND, "importing the module registers its runner"
+assert all((filing.KIND, ledger_export.KIND, ledger_import.KIND)), "importing the modules registers their runners"
 
 
 def _beat(name: str) -> None:
@@ -52,7 +53,17 @@ def reconcile() -> None:
             ring(current_app)
         for job_id in waiting_jobs(db.session(), db.engine):
             ring_job(current_app, job_id)
+        owed = [name for name, (at, _task) in DAILY.items() if _owed(name, at)]
         db.session.commit()
+    for name in owed:
+        DAILY[name][1]()
+
+
+def _owed(name: str, at: time) -> bool:
+    """Whether a daily task's hour has come and it has not run since."""
+    now = clock.now()
+    last = db.session.scalar(select(Beat.at).where(Beat.name == name))
+    return now.timetz().replace(tzinfo=None) >= at and (last is None or last.astimezone(clock.ZONE).date() < now.date())
 
 
 def remind(on: str | None = None) -> int:
@@ -62,6 +73,8 @@ def remind(on: str | None = None) -> int:
     with as_system("due-date reminders are the platform's own duty"):
         count = run_reminders(db.session(), date.fromisoformat(on) if on else clock.today())
         db.session.commit()
+        if on is None:
+            _beat("remind")
         ring(current_app)
         return count
 
@@ -108,3 +121,8 @@ def clean_up() -> None:
         ):
             db.session.execute(statement)
         db.session.commit()
+        _beat("clean_up")
+
+
+DAILY: dict[str, tuple[time, Callable[[], object]]] = {"clean_up": (time(2), clean_up), "remind": (time(6, 30), remind)}
+"""What every day owes, from which hour on (Asia/Shanghai)."""

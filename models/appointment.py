@@ -83,9 +83,7 @@ class Appointment(Flowing, Model):
     accepted_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True), comment="受理时间")
     deadline_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True), comment="送检期限")
     deadline_basis: Mapped[str | None] = mapped_column(String(60), comment="期限依据")
-    extended: Mapped[bool] = mapped_column(
-        Boolean, server_default=text("false"), default=False, comment="已延长"
-    )
+    extended: Mapped[bool] = mapped_column(Boolean, server_default=text("false"), default=False, comment="已延长")
     extension_asked_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True), comment="申请延长时间")
     auto_withdrawn: Mapped[bool] = mapped_column(
         Boolean, server_default=text("false"), default=False, comment="系统自动撤销"
@@ -110,9 +108,7 @@ class AppointmentItem(Flowing, Model):
         CheckConstraint("state <> 'returned' OR reason IS NOT NULL", name="returned_has_reason"),
         CheckConstraint("state <> 'done' OR result IS NOT NULL", name="done_has_result"),
         # I-1: an instrument is in at most one live item
-        Index(
-            "uq_appointment_item_live", "instrument_id", unique=True, postgresql_where=text(f"state IN ({_LIVE})")
-        ),
+        Index("uq_appointment_item_live", "instrument_id", unique=True, postgresql_where=text(f"state IN ({_LIVE})")),
         Index("ix_appointment_item_instrument", "instrument_id"),
         Index("ix_appointment_item_institute_state", "institute_id", "state"),
     )

@@ -36,21 +36,15 @@ class Filing(Flowing, Model):
     unit_id: Mapped[int] = mapped_column(ForeignKey("unit.id"), comment="使用单位")
     use_division: Mapped[str] = mapped_column(String(6), comment="使用地点行政区划")
     holder_institute_id: Mapped[int | None] = mapped_column(ForeignKey("institute.id"), comment="当前处理机构")
-    target_institute_id: Mapped[int | None] = mapped_column(
-        ForeignKey("institute.id"), index=True, comment="受理机构"
-    )
-    final_institute_id: Mapped[int | None] = mapped_column(
-        ForeignKey("institute.id"), index=True, comment="备案机构"
-    )
+    target_institute_id: Mapped[int | None] = mapped_column(ForeignKey("institute.id"), index=True, comment="受理机构")
+    final_institute_id: Mapped[int | None] = mapped_column(ForeignKey("institute.id"), index=True, comment="备案机构")
     allow_province: Mapped[bool] = mapped_column(
         Boolean, server_default=text("false"), default=False, comment="授权转送省级机构"
     )
     declared_by_id: Mapped[int | None] = mapped_column(ForeignKey("account.id"), comment="责任声明人")
     declared_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True), comment="责任声明时间")
     return_kind: Mapped[str | None] = mapped_column(String(20), comment="退回类别")
-    route: Mapped[list[dict[str, object]]] = mapped_column(
-        JSONB, server_default="[]", default=list, comment="流转经过"
-    )
+    route: Mapped[list[dict[str, object]]] = mapped_column(JSONB, server_default="[]", default=list, comment="流转经过")
     submitted_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True), comment="提交时间")
     decided_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True), comment="审核时间")
     instrument: Mapped[Instrument] = relationship()

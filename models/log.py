@@ -32,9 +32,7 @@ class TransitionLog(Model):
     actor_body: Mapped[str] = mapped_column(String(120), server_default="", default="", comment="所属单位")
     actor_role: Mapped[str] = mapped_column(String(12), comment="身份")
     caused_by: Mapped[str | None] = mapped_column(String(60), comment="由何引起")
-    at: Mapped[datetime] = mapped_column(
-        DateTime(timezone=True), server_default=func.clock_timestamp(), comment="时间"
-    )
+    at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.clock_timestamp(), comment="时间")
     input: Mapped[dict[str, object]] = mapped_column(JSONB, server_default="{}", default=dict, comment="填写内容")
     ip: Mapped[str | None] = mapped_column(String(45), comment="来源地址")
     request_id: Mapped[str | None] = mapped_column(String(36), comment="请求编号")
@@ -50,9 +48,7 @@ class AuditLog(Model):
     __tablename__ = "audit_log"
     __table_args__ = (Index("ix_audit_log_unsealed", "seq", postgresql_where=text("hash IS NULL")),)
     seq: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True, comment="序号")
-    at: Mapped[datetime] = mapped_column(
-        DateTime(timezone=True), server_default=func.clock_timestamp(), comment="时间"
-    )
+    at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.clock_timestamp(), comment="时间")
     actor_id: Mapped[int | None] = mapped_column(BigInteger, comment="操作人账号")
     actor_name: Mapped[str] = mapped_column(String(60), comment="操作人")
     role: Mapped[str] = mapped_column(String(60), comment="身份")

@@ -78,8 +78,12 @@ def new_institute(world: World, nick: str, division: str, *, capacity: int = 500
     session, number = db.session(), next(_numbers)
     with as_system("fixture"):
         made = create_institute(
-            session, name=f"{nick}计量检定所{number}", code=f"{nick}{number}"[:8], division_code=division,
-            address="解放路1号", phone="020-12345678",
+            session,
+            name=f"{nick}计量检定所{number}",
+            code=f"{nick}{number}"[:8],
+            division_code=division,
+            address="解放路1号",
+            phone="020-12345678",
         )
         authorise(session, made, all_categories(session))
         open_slots(session, made, next_workdays(session, clock.today(), 5), capacity=capacity)
@@ -93,10 +97,19 @@ def new_unit(world: World, nick: str, division: str, reviewer: str, institute: s
     session, number = db.session(), next(_numbers)
     email, code = f"{nick}{number}@example.com", uscc(number)
     form = {
-        "unit_name": f"{nick}加油站有限公司{number}", "code": code, "division_code": division, "address": "人民路2号",
-        "contact_name": "王小明", "phone": f"139{number:08d}", "email": email, "username": f"{nick}{number}",
-        "password": PASSWORD, "password_again": PASSWORD, "institute_id": str(world.institutes[institute]),
-        "agree": "1", "email_code": mail_code(email),
+        "unit_name": f"{nick}加油站有限公司{number}",
+        "code": code,
+        "division_code": division,
+        "address": "人民路2号",
+        "contact_name": "王小明",
+        "phone": f"139{number:08d}",
+        "email": email,
+        "username": f"{nick}{number}",
+        "password": PASSWORD,
+        "password_again": PASSWORD,
+        "institute_id": str(world.institutes[institute]),
+        "agree": "1",
+        "email_code": mail_code(email),
     }
     papers = {k: accounts.Paper(k, label, f"{k}.png", PNG) for k, label in accounts.PAPERS.items()}
     account = accounts.register_unit(session, form, papers)
@@ -154,9 +167,18 @@ def category(level2: str = "非自动衡器") -> Category:
 def instrument(world: World, unit: str, division: str = "440103", **more) -> Instrument:
     """A new electronic scale in the unit's ledger, not yet filed."""
     values = {
-        "name": "电子计价秤", "category_id": category().id, "serial_no": f"S{next(_numbers):06d}", "model": "ACS-30",
-        "use_division": division, "place": "农贸市场1号", "purpose": "trade", "delivery_mode": "onsite",
-        "manufacturer": "大华", "origin": "domestic", "quantity": 1, **more,
+        "name": "电子计价秤",
+        "category_id": category().id,
+        "serial_no": f"S{next(_numbers):06d}",
+        "model": "ACS-30",
+        "use_division": division,
+        "place": "农贸市场1号",
+        "purpose": "trade",
+        "delivery_mode": "onsite",
+        "manufacturer": "大华",
+        "origin": "domestic",
+        "quantity": 1,
+        **more,
     }
     with world.acting(unit) as actor:
         made = add_instrument(db.session(), actor, values)
@@ -197,17 +219,27 @@ def booked(world: World, unit: str, institute: str = "A", count: int = 1, **more
     with world.acting(f"rec{institute}") as actor:
         fire(session, APPOINTMENT, made.id, "accept", actor)
         session.commit()
-        items = session.execute(
-            select(AppointmentItem.id).where(AppointmentItem.appointment_id == made.id).order_by(AppointmentItem.id)
-        ).scalars().all()
+        items = (
+            session.execute(
+                select(AppointmentItem.id).where(AppointmentItem.appointment_id == made.id).order_by(AppointmentItem.id)
+            )
+            .scalars()
+            .all()
+        )
     return SimpleNamespace(id=made.id, instruments=ids, items=items, number=made.number)
 
 
 def result_form(conclusion: str = "pass", **more) -> dict:
     return {
-        "conclusion": conclusion, "verified_on": clock.today(), "cycle_months": 12, "place": "农贸市场",
-        "temperature": "20℃", "humidity": "50%RH", "readings": [["外观", "完好", "无损伤"], ["示值误差", "+1 g", "±5 g"]],
-        "failures": "示值超差" if conclusion == "fail" else "", **more,
+        "conclusion": conclusion,
+        "verified_on": clock.today(),
+        "cycle_months": 12,
+        "place": "农贸市场",
+        "temperature": "20℃",
+        "humidity": "50%RH",
+        "readings": [["外观", "完好", "无损伤"], ["示值误差", "+1 g", "±5 g"]],
+        "failures": "示值超差" if conclusion == "fail" else "",
+        **more,
     }
 
 

@@ -29,12 +29,47 @@ def register(app: Flask, appbuilder: AppBuilder) -> None:
 
 def fab_views() -> list[type]:
     """Generated views: lists, detail pages and forms by role."""
-    return []
+    from views.account import AccountView
+    from views.appointment import AppointmentView
+    from views.audit import AuditLogView
+    from views.category import CalendarView, CategoryView
+    from views.certificate import CertificateView
+    from views.filing import FilingView
+    from views.instrument import InstrumentView
+    from views.institute import CapabilityView, InstituteView
+    from views.item import ItemView
+    from views.mail import DevelopmentMailView
+    from views.message import MessageView
+    from views.reminder import ReminderView
+    from views.slot import SlotView
+    from views.unit import UnitView
+
+    return [
+        InstrumentView, FilingView, ReminderView, AppointmentView, ItemView, CertificateView, SlotView, AccountView,
+        UnitView, InstituteView, CapabilityView, MessageView, CategoryView, CalendarView, DevelopmentMailView, AuditLogView,
+    ]
 
 
 def pages() -> list:
     """Thin custom pages and the portal."""
-    return []
+    from views.activation import activation
+    from views.booking import booking
+    from views.files import files
+    from views.filing_submit import filing_submit
+    from views.help import help_pages
+    from views.imports import imports
+    from views.job import jobs
+    from views.me import own_pages
+    from views.options import options
+    from views.portal import portal
+    from views.registration import registration
+    from views.registration_mine import mine_pages
+    from views.search import search_pages
+
+    return [
+        portal, registration, mine_pages, activation, own_pages, booking, files, filing_submit, imports, jobs, options,
+        help_pages, search_pages,
+    ]
 
 
 def register_cli(app: Flask) -> None:

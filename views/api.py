@@ -89,7 +89,7 @@ class StepApi(RequestFilters, ModelRestApi):
         self._row(pk)
         body = request.get_json(silent=True)
         if not isinstance(body, dict):
-            raise InvalidInputError("请求内容须为 JSON 对象，例如 {\"version\": 1}。")
+            raise InvalidInputError('请求内容须为 JSON 对象，例如 {"version": 1}。')
         version = body.pop("version", None)
         if version is not None and not isinstance(version, int):
             raise InvalidInputError("“version”须为整数，请先读取记录的当前版本。")
@@ -106,11 +106,32 @@ class InstrumentApi(StepApi):
     resource_name, class_permission_name = "instruments", "InstrumentApi"
     datamodel, workflow = PGInterface(Instrument), INSTRUMENT
     list_columns = [
-        "id", "name", "model", "serial_no", "state", "place", "use_division", "valid_until", "last_result", "version",
+        "id",
+        "name",
+        "model",
+        "serial_no",
+        "state",
+        "place",
+        "use_division",
+        "valid_until",
+        "last_result",
+        "version",
     ]
     show_columns = [
-        *list_columns, "measuring_range", "accuracy_class", "own_no", "manufacturer", "origin", "quantity", "purpose",
-        "delivery_mode", "purchased_on", "note", "verified_on", "category.level1", "category.level2",
+        *list_columns,
+        "measuring_range",
+        "accuracy_class",
+        "own_no",
+        "manufacturer",
+        "origin",
+        "quantity",
+        "purpose",
+        "delivery_mode",
+        "purchased_on",
+        "note",
+        "verified_on",
+        "category.level1",
+        "category.level2",
     ]
     search_columns = ["state", "serial_no", "use_division", "valid_until", "search_text"]
     order_columns = ["id", "valid_until"]
@@ -133,7 +154,17 @@ class AppointmentApi(StepApi):
 
     resource_name, class_permission_name = "appointments", "AppointmentApi"
     datamodel, workflow = PGInterface(Appointment), APPOINTMENT
-    list_columns = ["id", "number", "state", "mode", "use_division", "submitted_at", "accepted_at", "deadline_at", "version"]
+    list_columns = [
+        "id",
+        "number",
+        "state",
+        "mode",
+        "use_division",
+        "submitted_at",
+        "accepted_at",
+        "deadline_at",
+        "version",
+    ]
     show_columns = [*list_columns, "note", "reason", "extended", "restores"]
     search_columns = ["state", "number"]
     order_columns = ["id"]
@@ -156,7 +187,15 @@ class CertificateApi(StepApi):
     resource_name, class_permission_name = "certificates", "CertificateApi"
     datamodel, workflow = PGInterface(Certificate), CERTIFICATE
     list_columns = [
-        "id", "number", "kind", "state", "instrument_id", "conclusion", "verified_on", "valid_until", "version",
+        "id",
+        "number",
+        "kind",
+        "state",
+        "instrument_id",
+        "conclusion",
+        "verified_on",
+        "valid_until",
+        "version",
     ]
     show_columns = [*list_columns, "issued_at", "pdf_sha256", "cycle_months"]
     search_columns = ["state", "number", "instrument_id"]

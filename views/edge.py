@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import re
-
+import time
 from typing import Any
 
 from flask import Flask, Response, g, request
+from flask_limiter import RateLimitExceeded
 from flask_login import current_user
 from flask_wtf.csrf import CSRFProtect
+from redis.exceptions import RedisError
 from sqlalchemy.exc import DataError, IntegrityError, SQLAlchemyError
-from sqlalchemy.orm import Session
 
 from app.access.load import account_by_user, principal_of
 from app.access.principal import ANONYMOUS, current_principal, set_principal
 from app.access.scope import ScopeError
-from app.channels.bell import ring
-from app.errors import QuanhengError, TooOftenError
+from app.channels.bell import ring, ring_job
+from app.errors import LimitsLostError, QuanhengError, TooOftenError
 from app.fab.dberrors import explain
 from app.fab.errors import error_page
 from models.base import db
@@ -43,17 +44,8 @@ def init_edge(app: Flask) -> None:
 
     @app.after_request
     def end(response: Response) -> Response:
-        if request.path.startswith("/static/"):
-            return response
-        if response.status_code < 400:
-            if request.method in {"GET", "HEAD", "OPTIONS"} and _dirty(db.session()):
-                db.session.rollback()  # no page view changes anything (must-never case 70)
-            else:
-                db.session.commit()
-                if db.session.info.pop("outbox_filled", False):
-                    ring(app)
-        else:
-            db.session.rollback()
+        if not request.path.startswith("/static/"):
+            _settle(app, response)
         return response
 
     @app.teardown_request
@@ -63,6 +55,20 @@ def init_edge(app: Flask) -> None:
             db.session.remove()
         except SQLAlchemyError:
             app.logger.warning("session could not be closed", exc_info=True)
+
+
+def _settle(app: Flask, response: Response) -> None:
+    """Commit what an act did, once; a page view changes nothing (must-never case 70) unless it says so in
+    `g.keep_writes` (a download that leaves its line in the audit log)."""
+    changing = request.method not in {"GET", "HEAD", "OPTIONS"} or g.get("keep_writes", False)
+    if response.status_code >= 400 or not changing:
+        db.session.rollback()
+        return
+    db.session.commit()
+    if db.session.info.pop("outbox_filled", False):
+        ring(app)
+    for job_id in g.pop("jobs_to_ring", []):
+        ring_job(app, job_id)
 
 
 def init_refusals(app: Flask) -> None:
@@ -76,6 +82,17 @@ def init_refusals(app: Flask) -> None:
             answer.headers["Retry-After"] = str(error.seconds)
         return answer
 
+    @app.errorhandler(RateLimitExceeded)
+    def limited(_error: RateLimitExceeded) -> Any:
+        reached = app.appbuilder.sm.limiter.current_limit  # type: ignore[attr-defined]
+        seconds = int(reached.reset_at - time.time()) + 1 if reached is not None else 60
+        return refused(TooOftenError(seconds))
+
+    @app.errorhandler(RedisError)
+    def uncounted(_error: RedisError) -> Any:
+        app.logger.warning("redis is away: a limited page was refused")
+        return refused(LimitsLostError())
+
     @app.errorhandler(SQLAlchemyError)
     def database(error: SQLAlchemyError) -> Any:
         db.session.rollback()
@@ -83,12 +100,13 @@ def init_refusals(app: Flask) -> None:
             return error_page(404)
         if isinstance(error, (IntegrityError, DataError)):
             return error_page(409, detail=explain(error))
-        app.logger.exception("request %s failed in the database", g.get("request_id", ""), exc_info=error)
+        app.logger.error("request %s failed in the database", g.get("request_id", ""), exc_info=error)
         return error_page(500)
 
 
-def _dirty(session: Session) -> bool:
-    return bool(session.new or session.dirty or session.deleted)
+def ring_after_commit(job_id: int) -> None:
+    """Wake a worker for a job once this request has been committed; before that the worker would not see it."""
+    g.setdefault("jobs_to_ring", []).append(job_id)
 
 
 def require_principal() -> object:

@@ -38,13 +38,16 @@ class HomeView(IndexView):
             return redirect("/register/mine")
         from views.menu import my_todos
 
-        lines = [
-            {"url": t.url, "label": t.label, "count": t.count, "kind": TONES[t.tone]} for t in my_todos()
-        ]
+        lines = [{"url": t.url, "label": t.label, "count": t.count, "kind": TONES[t.tone]} for t in my_todos()]
         greeting = gettext("%(name)s，您好", name=principal.name)
         return self.render_template(
-            self.index_template, title=gettext("首页"), greeting=greeting, todos=lines, figures=figures(principal),
-            body=principal.body, today=clock.today(),
+            self.index_template,
+            title=gettext("首页"),
+            greeting=greeting,
+            todos=lines,
+            figures=figures(principal),
+            body=principal.body,
+            today=clock.today(),
         )
 
 
@@ -60,11 +63,20 @@ def figures(p: Principal) -> list[dict[str, Any]]:
     today = clock.today()
     good = _capped(Instrument, band_condition(Band.GOOD, today))
     return [
-        {"number": _capped(Instrument, Instrument.state == "in_use"), "label": gettext("在用器具（台）"),
-         "url": "/instruments/list/?state=in_use"},
+        {
+            "number": _capped(Instrument, Instrument.state == "in_use"),
+            "label": gettext("在用器具（台）"),
+            "url": "/instruments/list/?state=in_use",
+        },
         {"number": good, "label": gettext("有效期内（台）"), "url": "/instruments/list/?band=good"},
-        {"number": _capped(Appointment, Appointment.state.in_(("submitted", "accepted", "in_progress"))),
-         "label": gettext("进行中的预约单"), "url": "/appointments/list/"},
-        {"number": _capped(Certificate, Certificate.state == "issued"), "label": gettext("已签发证书"),
-         "url": "/certificates/list/?state=issued"},
+        {
+            "number": _capped(Appointment, Appointment.state.in_(("submitted", "accepted", "in_progress"))),
+            "label": gettext("进行中的预约单"),
+            "url": "/appointments/list/",
+        },
+        {
+            "number": _capped(Certificate, Certificate.state == "issued"),
+            "label": gettext("已签发证书"),
+            "url": "/certificates/list/?state=issued",
+        },
     ]

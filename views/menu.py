@@ -29,31 +29,88 @@ ITEMS = (
     MenuItem("home", _("首页"), href="/home/", icon="home", roles=_roles(frozenset(Role) - {Role.ANON, Role.SYS})),
     MenuItem("instruments", _("器具台账"), "InstrumentView.list", icon="scale", roles=_roles(BUSINESS), group=LEDGER),
     MenuItem("imports", _("导入台账"), href="/imports/new", icon="upload", roles=_roles(UNIT), group=LEDGER),
-    MenuItem("filings", _("备案管理"), "FilingView.list", icon="file", roles=_roles(UNIT | RECEPTION | REG),
-             group=LEDGER, badge="filings"),
+    MenuItem(
+        "filings",
+        _("备案管理"),
+        "FilingView.list",
+        icon="file",
+        roles=_roles(UNIT | RECEPTION | REG),
+        group=LEDGER,
+        badge="filings",
+    ),
     MenuItem("reminders", _("到期提醒"), "ReminderView.list", icon="bell", roles=_roles(UNIT | REG), group=LEDGER),
     MenuItem("book", _("预约检定"), href="/book/", icon="calendar", roles=_roles(UNIT), group=FLOW),
-    MenuItem("appointments", _("预约单"), "AppointmentView.list", icon="log", roles=_roles(BUSINESS), group=FLOW,
-             badge="bookings"),
-    MenuItem("items", _("收样与检定"), "ItemView.list", icon="check", roles=_roles(INSTITUTE), group=FLOW, badge="tasks"),
-    MenuItem("certificates", _("证书"), "CertificateView.list", icon="award", roles=_roles(BUSINESS), group=FLOW,
-             badge="papers"),
+    MenuItem(
+        "appointments",
+        _("预约单"),
+        "AppointmentView.list",
+        icon="log",
+        roles=_roles(BUSINESS),
+        group=FLOW,
+        badge="bookings",
+    ),
+    MenuItem(
+        "items", _("收样与检定"), "ItemView.list", icon="check", roles=_roles(INSTITUTE), group=FLOW, badge="tasks"
+    ),
+    MenuItem(
+        "certificates",
+        _("证书"),
+        "CertificateView.list",
+        icon="award",
+        roles=_roles(BUSINESS),
+        group=FLOW,
+        badge="papers",
+    ),
     MenuItem("slots", _("预约时段"), "SlotView.list", icon="clock", roles=_roles(RECEPTION), group=FLOW),
-    MenuItem("accounts", _("账号"), "AccountView.list", icon="users",
-             roles=_roles(RECEPTION | ADM | REG | frozenset({Role.ENT})), group=PEOPLE, badge="reviews"),
-    MenuItem("units", _("使用单位"), "UnitView.list", icon="building", roles=_roles(INSTITUTE | REG | ADM), group=PEOPLE),
+    MenuItem(
+        "accounts",
+        _("账号"),
+        "AccountView.list",
+        icon="users",
+        roles=_roles(RECEPTION | ADM | REG | frozenset({Role.ENT})),
+        group=PEOPLE,
+        badge="reviews",
+    ),
+    MenuItem(
+        "units", _("使用单位"), "UnitView.list", icon="building", roles=_roles(INSTITUTE | REG | ADM), group=PEOPLE
+    ),
     MenuItem("institutes", _("技术机构"), "InstituteView.list", icon="building", roles=_roles(ADM), group=PEOPLE),
-    MenuItem("capabilities", _("检定能力"), "CapabilityView.list", icon="log",
-             roles=_roles(ADM | frozenset({Role.IMG})), group=PEOPLE),
-    MenuItem("messages", _("消息"), "MessageView.list", icon="mail",
-             roles=_roles(frozenset(Role) - {Role.ANON, Role.SYS, Role.APPLICANT}), group=SYSTEM, badge="messages"),
+    MenuItem(
+        "capabilities",
+        _("检定能力"),
+        "CapabilityView.list",
+        icon="log",
+        roles=_roles(ADM | frozenset({Role.IMG})),
+        group=PEOPLE,
+    ),
+    MenuItem(
+        "messages",
+        _("消息"),
+        "MessageView.list",
+        icon="mail",
+        roles=_roles(frozenset(Role) - {Role.ANON, Role.SYS, Role.APPLICANT}),
+        group=SYSTEM,
+        badge="messages",
+    ),
     MenuItem("categories", _("强检目录"), "CategoryView.list", icon="log", roles=_roles(ADM), group=SYSTEM),
     MenuItem("calendar", _("工作日历"), "CalendarView.list", icon="calendar", roles=_roles(ADM), group=SYSTEM),
     MenuItem("mails", _("开发邮件"), "DevelopmentMailView.list", icon="mail", roles=_roles(ADM), group=SYSTEM),
-    MenuItem("audit", _("审计日志"), "AuditLogView.list", icon="log",
-             roles=_roles(frozenset({Role.AUD, Role.SEC})), group=SYSTEM),
-    MenuItem("workflows", _("流程说明"), href="/help/workflows", icon="help",
-             roles=_roles(frozenset(Role) - {Role.ANON, Role.SYS, Role.APPLICANT}), group=SYSTEM),
+    MenuItem(
+        "audit",
+        _("审计日志"),
+        "AuditLogView.list",
+        icon="log",
+        roles=_roles(frozenset({Role.AUD, Role.SEC})),
+        group=SYSTEM,
+    ),
+    MenuItem(
+        "workflows",
+        _("流程说明"),
+        href="/help/workflows",
+        icon="help",
+        roles=_roles(frozenset(Role) - {Role.ANON, Role.SYS, Role.APPLICANT}),
+        group=SYSTEM,
+    ),
 )
 
 
@@ -62,7 +119,7 @@ def my_todos() -> list[Todo]:
     if "todos" not in g:
         principal = current_principal()
         g.todos = todos(db.session(), principal) if principal and principal.account_id else []
-    return g.todos  # type: ignore[no-any-return]
+    return g.todos
 
 
 def counts() -> Mapping[str, int]:

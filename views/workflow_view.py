@@ -144,9 +144,18 @@ class WorkflowView(CrudView):
         status = 422 if request.method == "POST" else 200
         seen = request.form.get("seen_version", item.version)
         page = self.render_template(
-            "pages/step.html", title=step.label, item=item, form=form, form_errors=problems, view=self,
-            columns=[need.name for need in step.needs], hidden={"seen_version": seen}, submit_label=step.label,
-            form_action=self.step_url(name, pk), cancel_url=self.url("show", pk=pk), intro=self.row_label(item),
+            "pages/step.html",
+            title=step.label,
+            item=item,
+            form=form,
+            form_errors=problems,
+            view=self,
+            columns=[need.name for need in step.needs],
+            hidden={"seen_version": seen},
+            submit_label=step.label,
+            form_action=self.step_url(name, pk),
+            cancel_url=self.url("show", pk=pk),
+            intro=self.row_label(item),
         )
         return page, status
 
@@ -181,7 +190,9 @@ class WorkflowView(CrudView):
         if need.kind == "date":
             return DateField(**common)
         if need.kind == "tick":
-            common["validators"] = [DataRequired(gettext("请勾选“%(field)s”。", field=need.label))] if need.required else []
+            common["validators"] = (
+                [DataRequired(gettext("请勾选“%(field)s”。", field=need.label))] if need.required else []
+            )
             return BooleanField(**common)
         if need.kind in {"choice", "institute", "slot"}:
             offered_rows = list(need.choices) or self.step_choices(step, need, item)
@@ -291,8 +302,11 @@ def _timeline(line: Line) -> dict[str, Any]:
     change = f"{line.before} → {line.after}" if line.before != line.after else line.after
     notes = [change] + ([gettext("原因：%(reason)s", reason=line.reason)] if line.reason else []) + _changes(line)
     return {
-        "time": line.at, "who": f"{who}（{line.role}）", "what": f"{line.entity}：{line.step}",
-        "note": "\n".join(notes), "kind": "info",
+        "time": line.at,
+        "who": f"{who}（{line.role}）",
+        "what": f"{line.entity}：{line.step}",
+        "note": "\n".join(notes),
+        "kind": "info",
     }
 
 

@@ -52,8 +52,18 @@ def audit(
 
 def _digest(row: Any, previous: str) -> str:
     facts = [
-        row.seq, row.at.isoformat(), row.actor_id, row.actor_name, row.role, row.action, row.entity, row.entity_id,
-        row.outcome, row.ip, row.request_id, row.detail,
+        row.seq,
+        row.at.isoformat(),
+        row.actor_id,
+        row.actor_name,
+        row.role,
+        row.action,
+        row.entity,
+        row.entity_id,
+        row.outcome,
+        row.ip,
+        row.request_id,
+        row.detail,
     ]
     body = json.dumps([previous, facts], ensure_ascii=False, sort_keys=True, separators=(",", ":"))
     return hmac.new(str(current_app.config["AUDIT_KEY"]).encode(), body.encode(), hashlib.sha256).hexdigest()
@@ -65,18 +75,26 @@ def seal(session: Session, limit: int = 5_000) -> int:
     if not locked:
         return 0
     last = session.scalar(
-        select(AuditLog.hash).where(AuditLog.hash.is_not(None)).order_by(AuditLog.seq.desc()).limit(1)
+        select(AuditLog.hash)
+        .where(AuditLog.hash.is_not(None))
+        .order_by(AuditLog.seq.desc())
+        .limit(1)
         .execution_options(unscoped=True)
     )
     previous, count = last or "", 0
     rows = session.execute(
-        select(AuditLog).where(AuditLog.hash.is_(None)).order_by(AuditLog.seq).limit(limit)
+        select(AuditLog)
+        .where(AuditLog.hash.is_(None))
+        .order_by(AuditLog.seq)
+        .limit(limit)
         .execution_options(unscoped=True)
     ).scalars()
     for row in rows.all():
         digest = _digest(row, previous)
         session.execute(
-            update(AuditLog).where(AuditLog.seq == row.seq).values(prev_hash=previous, hash=digest)
+            update(AuditLog)
+            .where(AuditLog.seq == row.seq)
+            .values(prev_hash=previous, hash=digest)
             .execution_options(unscoped=True, synchronize_session=False)
         )
         previous, count = digest, count + 1
@@ -87,7 +105,9 @@ def broken_link(session: Session) -> int | None:
     """The first sealed row whose hash does not follow, or None when the chain holds."""
     previous = ""
     rows = session.execute(
-        select(AuditLog).where(AuditLog.hash.is_not(None)).order_by(AuditLog.seq)
+        select(AuditLog)
+        .where(AuditLog.hash.is_not(None))
+        .order_by(AuditLog.seq)
         .execution_options(unscoped=True, yield_per=2_000)
     ).scalars()
     for row in rows:

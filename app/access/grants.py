@@ -81,22 +81,21 @@ def sync(session: Session, baseviews: list[Any]) -> tuple[int, int]:
         session.execute(insert(PermissionView).values(values).on_conflict_do_nothing())
     ids = {
         (row.permission_id, row.view_menu_id): row.id
-        for row in session.execute(
-            select(PermissionView.id, PermissionView.permission_id, PermissionView.view_menu_id)
-        )
+        for row in session.execute(select(PermissionView.id, PermissionView.permission_id, PermissionView.view_menu_id))
     }
     link = assoc_permissionview_role
     for role, permission, view in missing:
         pair = ids[(permissions[permission], menus[view])]
         session.execute(insert(link).values(permission_view_id=pair, role_id=roles[role]))
     for role, permission, view in surplus:
-        pair = select(PermissionView.id).join(Permission).join(ViewMenu).where(
-            Permission.name == permission, ViewMenu.name == view
+        pair = (
+            select(PermissionView.id)
+            .join(Permission)
+            .join(ViewMenu)
+            .where(Permission.name == permission, ViewMenu.name == view)
         )
         owner = select(Role.id).where(Role.name == role)
-        session.execute(
-            delete(link).where(link.c.permission_view_id.in_(pair), link.c.role_id.in_(owner))
-        )
+        session.execute(delete(link).where(link.c.permission_view_id.in_(pair), link.c.role_id.in_(owner)))
     return len(missing), len(surplus)
 
 

@@ -50,7 +50,7 @@ def problems(app: Flask) -> list[str]:
         found.append("SECRET_KEY must have at least 32 characters")
     decoy = str(app.config.get("AUTH_DB_FAKE_PASSWORD_HASH_CHECK", ""))
     method = str(app.config.get("FAB_PASSWORD_HASH_METHOD", "scrypt"))
-    if not decoy.startswith(method.split(":")[0]):
+    if not decoy.startswith(method.split(":", 1)[0]):
         found.append("AUTH_DB_FAKE_PASSWORD_HASH_CHECK must use the method of FAB_PASSWORD_HASH_METHOD")
     return found + _production(app)
 

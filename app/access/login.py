@@ -14,7 +14,6 @@ from flask_login import login_user, logout_user
 from app.fab.urls import local_path
 
 
-
 class AuthView(AuthDBView):
     """User name or phone, and password. The answer to a wrong name and to a wrong password is the same."""
 

@@ -6,9 +6,32 @@ from collections.abc import Iterable
 
 MINIMUM, MAXIMUM = 10, 128
 COMMON = frozenset(
-    """1234567890 0123456789 1111111111 qwertyuiop password123 passw0rd123 abc1234567 1q2w3e4r5t admin12345
-    administrator iloveyou123 5201314520 147258369 1234567891 9876543210 qwerty12345 welcome123 letmein1234
-    a123456789 123456789a woaini1314 zxcvbnm123 asdfghjkl1 1qaz2wsx3e""".split()
+    [
+        "1234567890",
+        "0123456789",
+        "1111111111",
+        "qwertyuiop",
+        "password123",
+        "passw0rd123",
+        "abc1234567",
+        "1q2w3e4r5t",
+        "admin12345",
+        "administrator",
+        "iloveyou123",
+        "5201314520",
+        "147258369",
+        "1234567891",
+        "9876543210",
+        "qwerty12345",
+        "welcome123",
+        "letmein1234",
+        "a123456789",
+        "123456789a",
+        "woaini1314",
+        "zxcvbnm123",
+        "asdfghjkl1",
+        "1qaz2wsx3e",
+    ]
 )
 WORDS = ("123321", "计量", "jiliang", "quanheng", "权衡")
 

@@ -41,7 +41,9 @@ def table(model: type[Model]) -> FromClause:
     return model.__table__.alias()
 
 
-def within(column: InstrumentedAttribute[str] | ColumnElement[str], area: str | None) -> ColumnElement[bool]:
+def within(
+    column: InstrumentedAttribute[str] | InstrumentedAttribute[str | None] | ColumnElement[str], area: str | None
+) -> ColumnElement[bool]:
     """A division code inside an area: exact prefix of 2, 4 or 6 digits, nothing else (must-never case 57)."""
     if area is None or len(area) not in {2, 4, 6} or not area.isdigit():
         return false()
@@ -126,7 +128,7 @@ def filing(p: Principal) -> ColumnElement[bool]:
     return or_(false(), *terms)
 
 
-def _booking(model: type[Appointment] | type[AppointmentItem], p: Principal) -> ColumnElement[bool]:
+def _booking(model: type[Appointment | AppointmentItem], p: Principal) -> ColumnElement[bool]:
     terms: list[ColumnElement[bool]] = []
     if p.of_unit:
         terms.append(model.unit_id == p.unit_id)
@@ -137,7 +139,7 @@ def _booking(model: type[Appointment] | type[AppointmentItem], p: Principal) -> 
     return or_(false(), *terms)
 
 
-def _sent(model: type[Appointment] | type[AppointmentItem]) -> ColumnElement[bool]:
+def _sent(model: type[Appointment | AppointmentItem]) -> ColumnElement[bool]:
     """A draft is the unit's own affair until it is submitted."""
     return model.state != "draft" if model is Appointment else model.state != "pending"
 

@@ -48,9 +48,7 @@ def predicate(model: type[Model], principal: Principal | None) -> ColumnElement[
 
 
 def _options(principal: Principal | None) -> list[Any]:
-    return [
-        with_loader_criteria(model, predicate(model, principal), include_aliases=True) for model in SCOPES
-    ]
+    return [with_loader_criteria(model, predicate(model, principal), include_aliases=True) for model in SCOPES]
 
 
 def _restrict(state: ORMExecuteState) -> None:

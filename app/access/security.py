@@ -103,9 +103,7 @@ class SecurityManager(CachedSecurityManager):
         found = self.session.execute(by_name).unique().scalar_one_or_none()
         if found is not None:
             return found
-        by_phone = select(Account).where(
-            Account.phone_index == blind_index(text), Account.state != AccountState.CLOSED
-        )
+        by_phone = select(Account).where(Account.phone_index == blind_index(text), Account.state != AccountState.CLOSED)
         return self.session.execute(by_phone).unique().scalar_one_or_none()
 
     def _open(self, account: Account) -> bool:

@@ -53,9 +53,7 @@ class DatabaseSessions(SessionInterface):
         key = request.cookies.get(app.config["SESSION_COOKIE_NAME"])
         if not key or request.path.startswith("/static/") or len(key) > 100:
             return ServerSession()
-        statement = (
-            select(WebSession).where(WebSession.key_hash == _fingerprint(key)).execution_options(unscoped=True)
-        )
+        statement = select(WebSession).where(WebSession.key_hash == _fingerprint(key)).execution_options(unscoped=True)
         row = db.session.execute(statement).scalar_one_or_none()
         now = clock.now()
         if row is None or row.created_at < now - app.permanent_session_lifetime:

@@ -51,7 +51,7 @@ def _attempt(session: Session, row: Outbox) -> int:
         row.tries += 1
         session.commit()
         return 1
-    except Exception as error:  # noqa: BLE001 - one bad row must not stop the others; it is retried and shown
+    except Exception as error:
         session.rollback()
         log.exception("outbox row %s failed", row_id)
         again = session.get(Outbox, row_id, with_for_update=True)
@@ -67,7 +67,10 @@ def _mail(session: Session, row: Outbox) -> None:
     payload = row.payload
     if current_app.config["MAIL_DRIVER"] == "development":
         values = {
-            "key": row.key, "recipient": payload["to"], "subject": payload["subject"], "body": payload["body"],
+            "key": row.key,
+            "recipient": payload["to"],
+            "subject": payload["subject"],
+            "body": payload["body"],
         }
         session.execute(insert(DevelopmentMail).values(**values).on_conflict_do_nothing(index_elements=["key"]))
         return

@@ -27,9 +27,14 @@ from app.documents.layout import (
 TOP = PAGE_HEIGHT - 30 * mm
 BODY, SMALL = 12.0, 9.5
 EDITION = date(2026, 1, 1)  # the day this wording was set; the bytes depend on nothing else
-LABEL = 42 * mm
+LABEL = 50 * mm
 BLANKS = (
-    "授权单位名称", "统一社会信用代码", "法定代表人（负责人）", "被授权人姓名", "被授权人手机号", "被授权人职务",
+    "授权单位名称",
+    "统一社会信用代码",
+    "法定代表人（负责人）",
+    "被授权人姓名",
+    "被授权人手机号",
+    "被授权人职务",
 )
 NOTES = (
     "单位名称须与证照上的一致。",
@@ -75,7 +80,11 @@ def _wording(platform: str) -> list[Piece]:
         "相关信息的填报和确认。被授权人在平台上的上述行为，由本单位承担相应的法律责任。"
     )
     period = "授权期限：自        年    月    日至        年    月    日。"
-    return [Piece(8 * mm, lambda canvas, top: None), *paragraph(f"　　{said}", BODY, after=3 * mm), *paragraph(period, BODY)]
+    return [
+        Piece(8 * mm, lambda canvas, top: None),
+        *paragraph(f"　　{said}", BODY, after=3 * mm),
+        *paragraph(period, BODY),
+    ]
 
 
 def _signatures() -> Piece:

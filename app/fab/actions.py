@@ -45,6 +45,9 @@ class ActionRoutes(Host):
         """How a row reads in a remote select."""
         return str(item)
 
+    def narrow(self, args: MultiDict[str, str]) -> None:
+        """Add to `self._filters` what the list means beyond its search fields, read from the list's arguments."""
+
     def bulk_job(self, name: str, filters: Any) -> Any:
         """Called when an action shall act on more rows than a click allows. Override to start a job."""
         abort(413, gettext("所选记录超过 %(most)s 条，请缩小筛选范围后分批办理。", most=MAX_ROWS))
@@ -147,6 +150,7 @@ class ActionRoutes(Host):
         pairs = parse_qsl(request.form.get("query", "").lstrip("?"), max_num_fields=100)
         args: MultiDict[str, str] = MultiDict(pairs)
         read_filters(self._filters, args)
+        self.narrow(args)
         filters = self._filters.get_joined_filters(self._base_filters)
         count, items = self.datamodel.query(filters, page=0, page_size=MAX_ROWS)
         return self.bulk_job(name, filters) if count > MAX_ROWS else items

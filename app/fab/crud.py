@@ -210,6 +210,7 @@ class CrudView(RequestFilters, ActionRoutes, FormRoutes, ModelView):
         name = type(self).__name__
         for sentence in read_filters(self._filters, request.args):
             flash(sentence, "warning")
+        self.narrow(request.args)
         column, direction = order_args(name, self.order_columns)
         page, size = page_args(name, self.page_size, self.datamodel.MAX_PAGE_SIZE)
         widgets = self._list_widgets(page, size, column, direction)

@@ -126,7 +126,7 @@ class FormRoutes(Host):
             self.datamodel.session.rollback()
             self._refuse(form, error)
             return None
-        flash(self.add_row_message if is_new else self.edit_row_message, "success")
+        flash(str(self.add_row_message if is_new else self.edit_row_message), "success")
         return item
 
     def _check_version(self, item: Any, is_new: bool) -> None:
@@ -155,5 +155,5 @@ class FormRoutes(Host):
                 log.exception("deleting a row of %s failed", type(self).__name__)
             flash(sentence_of(error), "danger")
             return redirect(self.url("show", pk=pk) if self.may("show") else self.get_redirect(), 303)
-        flash(self.delete_row_message, "success")
+        flash(str(self.delete_row_message), "success")
         return redirect(self.get_redirect(), 303)

@@ -66,6 +66,14 @@ def username_taken(session: Session, username: str) -> bool:
     return session.execute(statement).first() is not None
 
 
+def email_taken(session: Session, email: str) -> bool:
+    """FAB keeps addresses unique among its users."""
+    from sqlalchemy import func
+
+    statement = select(User.id).where(func.lower(User.email) == email.lower())
+    return session.execute(statement).first() is not None
+
+
 def phone_taken(session: Session, phone: str, but: int | None = None) -> bool:
     """Whether another account that is not closed uses the number."""
     statement = select(Account.id).where(
@@ -135,10 +143,14 @@ def _format_problems(session: Session, form: Mapping[str, str], existing: Accoun
     email = (form.get("email") or "").strip()
     if email and not valid_email(email):
         found["email"] = "邮箱格式不正确，请核对，例如 name@example.com。"
+    elif email and existing is None and email_taken(session, email):
+        found["email"] = "该邮箱已被使用，请更换。"
     division = session.get(Division, (form.get("division_code") or "").strip())
     if form.get("division_code") and (division is None or not place_of_use(division)):
         found["division_code"] = "所在地须选择到区县，请重新选择。"
-    institute = session.get(Institute, int(form["institute_id"])) if (form.get("institute_id") or "").isdigit() else None
+    number = (form.get("institute_id") or "").strip()
+    known = number.isascii() and number.isdigit() and len(number) <= 18
+    institute = session.get(Institute, int(number)) if known else None
     if form.get("institute_id") and (institute is None or not _local(institute, form.get("division_code") or "")):
         found["institute_id"] = "审核机构须为所在地的法定计量检定机构，请重新选择。"
     if existing is None:
@@ -157,7 +169,7 @@ def _login_problems(session: Session, form: Mapping[str, str]) -> dict[str, str]
     if password and (problem := problem_with(password, [username, form.get("unit_name") or ""])):
         found["password"] = problem
     if password and password != (form.get("password_again") or ""):
-        found["password_again"] = "两次输入的密码不一致，请重新输入。"
+        found["password_again"] = "两次输入的密码不一致，请重新输入。"  # noqa: S105
     return found
 
 
@@ -181,7 +193,9 @@ def _local(institute: Institute, division_code: str) -> bool:
     return institute.level != Level.PROVINCE and division_code.startswith(institute.area)
 
 
-def institutes_for(session: Session, division_code: str, *, levels: Iterable[str] = ("city", "county")) -> list[Institute]:
+def institutes_for(
+    session: Session, division_code: str, *, levels: Iterable[str] = ("city", "county")
+) -> list[Institute]:
     """The institutes that serve a division, nearest first."""
     statement = select(Institute).where(
         Institute.level.in_(list(levels)), Institute.division_code.startswith(division_code[:2], autoescape=True)
@@ -204,16 +218,26 @@ def register_unit(
         email = form["email"].strip()
         check_code(session, email=email, purpose="register", code=form["email_code"])
         unit = Unit(
-            code=normal_code(form["code"]), name=form["unit_name"].strip()[:120], active=False,
-            division_code=form["division_code"], address=form["address"].strip()[:200],
-            contact_name=form["contact_name"].strip()[:40], contact_phone=form["phone"].strip(),
+            code=normal_code(form["code"]),
+            name=form["unit_name"].strip()[:120],
+            active=False,
+            division_code=form["division_code"],
+            address=form["address"].strip()[:200],
+            contact_name=form["contact_name"].strip()[:40],
+            contact_phone=form["phone"].strip(),
         )
         session.add(unit)
         session.flush()
         name = unit.contact_name
         account = Account(
-            kind=AccountKind.ENTERPRISE, name=name, roles=[Role.ENT.value], unit_id=unit.id, email=email,
-            phone=form["phone"].strip(), phone_index=blind_index(form["phone"]), email_verified_at=clock.now(),
+            kind=AccountKind.ENTERPRISE,
+            name=name,
+            roles=[Role.ENT.value],
+            unit_id=unit.id,
+            email=email,
+            phone=form["phone"].strip(),
+            phone_index=blind_index(form["phone"]),
+            email_verified_at=clock.now(),
             reviewer_institute_id=int(form["institute_id"]),
         )
         account.user_id = _user(session, form["username"].strip(), name, email, form["password"]).id
@@ -241,8 +265,10 @@ def already_registered(session: Session, form: Mapping[str, str]) -> Account | N
             .join(User, User.id == Account.user_id)
             .join(Unit, Unit.id == Account.unit_id)
             .where(
-                User.username == (form.get("username") or "").strip(), Account.email == email,
-                Unit.code == normal_code(form.get("code") or ""), Account.state == AccountState.PENDING,
+                User.username == (form.get("username") or "").strip(),
+                Account.email == email,
+                Unit.code == normal_code(form.get("code") or ""),
+                Account.state == AccountState.PENDING,
             )
         )
         return session.execute(statement).unique().scalar_one_or_none()
@@ -259,9 +285,15 @@ def store_papers(session: Session, account: Account, papers: Iterable[Paper]) ->
             session.delete(row)
         session.add(
             Attachment(
-                owner_type="account", owner_id=account.id, kind=paper.kind, content_type=content_type,
-                filename=filestore.clean_filename(paper.filename), sha256=filestore.put(paper.data),
-                size=len(paper.data), unit_id=account.unit_id, account_id=account.id,
+                owner_type="account",
+                owner_id=account.id,
+                kind=paper.kind,
+                content_type=content_type,
+                filename=filestore.clean_filename(paper.filename),
+                sha256=filestore.put(paper.data),
+                size=len(paper.data),
+                unit_id=account.unit_id,
+                account_id=account.id,
             )
         )
 
@@ -317,6 +349,8 @@ def issue_account(
         problems["name"] = "请填写“姓名”。"
     if email and not valid_email(email):
         problems["email"] = "邮箱格式不正确，请核对，例如 name@example.com。"
+    elif email and email_taken(session, email):
+        problems["email"] = "该邮箱已被使用，请更换。"
     if phone and not valid_phone(phone):
         problems["phone"] = "手机号格式不正确，请填写11位手机号。"
     elif phone and phone_taken(session, phone):
@@ -330,8 +364,12 @@ def issue_account(
     if problems:
         raise InvalidInputError("账号信息有误，请按提示修改。", problems=problems)
     account = Account(
-        kind=kind, name=name.strip()[:40], roles=sorted(r.value for r in chosen), email=email or None,
-        phone=phone or None, phone_index=blind_index(phone) if phone else None,
+        kind=kind,
+        name=name.strip()[:40],
+        roles=sorted(r.value for r in chosen),
+        email=email or None,
+        phone=phone or None,
+        phone_index=blind_index(phone) if phone else None,
         institute_id=institute_id if kind == AccountKind.INSTITUTE else None,
         area=area if kind == AccountKind.REGULATOR else None,
     )

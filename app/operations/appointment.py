@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import date
+from dataclasses import dataclass
+from datetime import date, timedelta
 
-from sqlalchemy import select
+from sqlalchemy import exists, func, or_, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -15,9 +16,9 @@ from app.errors import ConflictError, InvalidInputError, NotVisibleError
 from app.workflow import APPOINTMENT, bear, fire
 from app.workflow.live import live_item_sentence
 from models.appointment import Appointment, AppointmentItem, Slot
-from models.enums import DeliveryMode, InstrumentState
+from models.enums import LIVE_ITEM_STATES, DeliveryMode, InstrumentState
 from models.instrument import Instrument
-from models.organisation import Unit
+from models.organisation import Institute, Unit
 
 ALREADY = "器具已在另一张预约单中，请刷新后重新选择。"
 
@@ -46,8 +47,14 @@ def save_draft(
     if not (contact_name or unit.contact_name) or not phone:
         raise InvalidInputError("请先完善联络人员信息。")
     appointment = Appointment(
-        unit_id=unit.id, institute_id=institute_id, use_division=instruments[0].use_division, mode=way,
-        slot_id=slot_id, contact_name=contact_name or unit.contact_name, contact_phone=phone, note=note[:500],
+        unit_id=unit.id,
+        institute_id=institute_id,
+        use_division=instruments[0].use_division,
+        mode=way,
+        slot_id=slot_id,
+        contact_name=contact_name or unit.contact_name,
+        contact_phone=phone,
+        note=note[:500],
     )
     bear(session, appointment, "save_draft", actor)
     try:
@@ -61,8 +68,11 @@ def save_draft(
 
 def _item(appointment: Appointment, instrument: Instrument) -> AppointmentItem:
     return AppointmentItem(
-        appointment_id=appointment.id, instrument_id=instrument.id, unit_id=instrument.unit_id,
-        institute_id=appointment.institute_id, use_division=instrument.use_division,
+        appointment_id=appointment.id,
+        instrument_id=instrument.id,
+        unit_id=instrument.unit_id,
+        institute_id=appointment.institute_id,
+        use_division=instrument.use_division,
     )
 
 
@@ -133,10 +143,105 @@ def free_slots(session: Session, institute_id: int, mode: str, *, places: int = 
     statement = (
         select(Slot)
         .where(
-            Slot.institute_id == institute_id, Slot.mode == mode, Slot.day > today, Slot.closed.is_(False),
+            Slot.institute_id == institute_id,
+            Slot.mode == mode,
+            Slot.day > today,
+            Slot.closed.is_(False),
             Slot.taken + places <= Slot.capacity,
         )
         .order_by(Slot.day, Slot.period.desc())
         .limit(days * 2)
     )
     return list(session.execute(statement).scalars())
+
+
+# -- choosing what to book ---------------------------------------------------------------------------------------------
+
+MOST = 200
+"""Instruments of one appointment; what a person can check by eye on the last page (law 4 of the house)."""
+CALENDAR_DAYS = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Instruments that can be booked together: one institute, one way of verification."""
+
+    institute: Institute
+    mode: str
+    instruments: tuple[Instrument, ...]
+
+    @property
+    def ids(self) -> list[int]:
+        return [i.id for i in self.instruments]
+
+
+def bookable(session: Session, actor: Principal, term: str, skip: int, limit: int) -> list[Instrument]:
+    """The unit's instruments that can be booked now, the most urgent first; one more than `limit` tells of further ones.
+
+    In use means that the filing has been approved; an instrument of a live appointment is left out. `term` is a part of
+    the name or of the factory number.
+    """
+    live = exists().where(AppointmentItem.instrument_id == Instrument.id, AppointmentItem.state.in_(LIVE_ITEM_STATES))
+    statement = select(Instrument).where(
+        Instrument.unit_id == actor.unit_id, Instrument.state == InstrumentState.IN_USE, ~live
+    )
+    if term:
+        number = Instrument.serial_no.startswith(term, autoescape=True)
+        words = Instrument.search_text.contains(term, autoescape=True)
+        if len(term) > 1:
+            words = func.bigrams(Instrument.search_text).op("@>")(func.bigrams(term)) & words
+        statement = statement.where(or_(number, words))
+    statement = statement.order_by(Instrument.valid_until.nulls_last(), Instrument.id).offset(skip).limit(limit + 1)
+    return list(session.execute(statement).scalars())
+
+
+def grouped(session: Session, actor: Principal, ids: Iterable[int]) -> tuple[list[Group], list[tuple[Instrument, str]]]:
+    """Ticked instruments by institute and way, and those that cannot be booked with their sentence.
+
+    Raises NotVisibleError when one of the ids is not the unit's own.
+    """
+    wanted = sorted(set(ids))[: MOST + 1]
+    if len(wanted) > MOST:
+        raise InvalidInputError(f"一张预约单最多{MOST}台器具，请分次预约。")
+    statement = select(Instrument).where(Instrument.id.in_(wanted), Instrument.unit_id == actor.unit_id)
+    found = list(session.execute(statement.order_by(Instrument.id)).scalars())
+    if len(found) != len(wanted):
+        raise NotVisibleError
+    sets: dict[tuple[int, str], list[Instrument]] = {}
+    refused: list[tuple[Instrument, str]] = []
+    for instrument in found:
+        if sentence := _cannot(session, instrument):
+            refused.append((instrument, sentence))
+        else:
+            sets.setdefault((instrument.institute_id or 0, instrument.delivery_mode), []).append(instrument)
+    groups = []
+    for (institute_id, mode), members in sets.items():
+        institute = session.get(Institute, institute_id)
+        if institute is not None:
+            groups.append(Group(institute, mode, tuple(members)))
+    return groups, refused
+
+
+def _cannot(session: Session, instrument: Instrument) -> str | None:
+    if instrument.state != InstrumentState.IN_USE:
+        return _not_in_use(instrument)
+    if instrument.institute_id is None:
+        return f"“{instrument.name}”没有可受理的检定机构，请核对种别和使用地点，或联系当地监管部门。"
+    return live_item_sentence(session, instrument)
+
+
+def slot_calendar(session: Session, institute_id: int, mode: str, *, places: int = 1) -> list[tuple[Slot, bool]]:
+    """Slots of the next 60 days with whether `places` instruments still fit; closed ones are not shown at all."""
+    today: date = clock.today()
+    statement = (
+        select(Slot)
+        .where(
+            Slot.institute_id == institute_id,
+            Slot.mode == mode,
+            Slot.closed.is_(False),
+            Slot.day > today,
+            Slot.day <= today + timedelta(days=CALENDAR_DAYS),
+        )
+        .order_by(Slot.day, Slot.period.desc())
+    )
+    return [(slot, slot.taken + places <= slot.capacity) for slot in session.execute(statement).scalars()]

@@ -24,11 +24,19 @@ class Band(StrEnum):
 
 
 LABELS = {
-    Band.GOOD: "有效", Band.DUE: "即将到期", Band.OVERDUE: "已超期", Band.FAILED: "不合格", Band.NEVER: "未检定",
+    Band.GOOD: "有效",
+    Band.DUE: "即将到期",
+    Band.OVERDUE: "已超期",
+    Band.FAILED: "不合格",
+    Band.NEVER: "未检定",
     Band.QUIET: "不提醒",
 }
 TONES = {
-    Band.GOOD: "ok", Band.DUE: "warn", Band.OVERDUE: "danger", Band.FAILED: "danger", Band.NEVER: "muted",
+    Band.GOOD: "ok",
+    Band.DUE: "warn",
+    Band.OVERDUE: "danger",
+    Band.FAILED: "danger",
+    Band.NEVER: "muted",
     Band.QUIET: "muted",
 }
 
@@ -71,7 +79,9 @@ def band_condition(band: str, today: date) -> ColumnElement[bool]:
         Band.DUE: in_use & not_failed & (Instrument.valid_until >= today) & (Instrument.valid_until <= yellow),
         Band.FAILED: in_use & (Instrument.last_result == Conclusion.FAIL),
         Band.NEVER: in_use & Instrument.valid_until.is_(None) & Instrument.last_result.is_(None),
-        Band.GOOD: in_use & not_failed & (
+        Band.GOOD: in_use
+        & not_failed
+        & (
             (Instrument.valid_until > yellow) | (Instrument.valid_until.is_(None) & Instrument.last_result.is_not(None))
         ),
         Band.QUIET: ~in_use,

@@ -25,6 +25,7 @@ from models.certificate import Certificate
 from models.enums import CertificateKind, CertificateState, Conclusion, ItemState
 
 LIVE_PAPER = (CertificateState.DROPPED, CertificateState.SUPERSEDED, CertificateState.REVOKED)
+MOST_MONTHS = 120
 TEXTS = ("place", "temperature", "humidity", "record_no", "accuracy_result", "failures", "validity_reason")
 
 
@@ -88,6 +89,11 @@ def _problems(session: Session, item: AppointmentItem, form: Mapping[str, Any]) 
     for key, label in (("place", "检定地点"), ("temperature", "温度"), ("humidity", "湿度")):
         if not str(form.get(key) or "").strip():
             found[key] = f"请填写“{label}”。"
+    return found | _reading_problems(form) | _validity_problems(form)
+
+
+def _reading_problems(form: Mapping[str, Any]) -> dict[str, str]:
+    found: dict[str, str] = {}
     readings = form.get("readings") or []
     if not readings:
         found["readings"] = "请至少填写一项检定结果。"
@@ -96,8 +102,19 @@ def _problems(session: Session, item: AppointmentItem, form: Mapping[str, Any]) 
             found["readings"] = f"第{number}项数据未填写。"
     if form.get("conclusion") == Conclusion.FAIL and not str(form.get("failures") or "").strip():
         found["failures"] = "检定不合格时，请填写不合格项。"
+    return found
+
+
+def _validity_problems(form: Mapping[str, Any]) -> dict[str, str]:
+    found: dict[str, str] = {}
+    day = form.get("verified_on")
     if form.get("conclusion") == Conclusion.PASS and form.get("valid_until") is None and not form.get("cycle_months"):
         found["cycle_months"] = "请填写检定周期（月）或有效期至。"
+    months, until = form.get("cycle_months"), form.get("valid_until")
+    if months and not 1 <= int(months) <= MOST_MONTHS:
+        found["cycle_months"] = f"“检定周期（月）”须为1～{MOST_MONTHS}的整数。"
+    if isinstance(day, date) and isinstance(until, date) and until <= day:
+        found["valid_until"] = "“有效期至”须晚于检定日期。"
     return found
 
 
@@ -111,11 +128,19 @@ def _draft(session: Session, actor: Principal, item: AppointmentItem, form: Mapp
         until = expiry(form["verified_on"], months)
     capability = capability_of(session, institute.id, instrument.category_id)
     facts: dict[str, Any] = {
-        "institute_name": institute.name, "institute_address": institute.address, "institute_phone": institute.phone,
-        "authorisation_no": institute.authorisation_no, "client": item.unit.name, "client_address": item.unit.address,
-        "instrument_name": instrument.name, "model": instrument.model, "serial_no": instrument.serial_no,
-        "manufacturer": instrument.manufacturer, "measuring_range": instrument.measuring_range,
-        "accuracy_class": instrument.accuracy_class, "verifier": actor.name,
+        "institute_name": institute.name,
+        "institute_address": institute.address,
+        "institute_phone": institute.phone,
+        "authorisation_no": institute.authorisation_no,
+        "client": item.unit.name,
+        "client_address": item.unit.address,
+        "instrument_name": instrument.name,
+        "model": instrument.model,
+        "serial_no": instrument.serial_no,
+        "manufacturer": instrument.manufacturer,
+        "measuring_range": instrument.measuring_range,
+        "accuracy_class": instrument.accuracy_class,
+        "verifier": actor.name,
         "readings": [[str(c).strip() for c in (*row, "", "")[:3]] for row in form["readings"]],
         **{key: str(form.get(key) or "").strip()[:500] for key in TEXTS},
     }
@@ -124,17 +149,28 @@ def _draft(session: Session, actor: Principal, item: AppointmentItem, form: Mapp
             "regulations": [capability.regulation],
             "standards": [
                 [
-                    capability.standard_name, capability.standard_range, capability.standard_uncertainty,
-                    capability.standard_certificate, capability.standard_valid_until.isoformat(),
+                    capability.standard_name,
+                    capability.standard_range,
+                    capability.standard_uncertainty,
+                    capability.standard_certificate,
+                    capability.standard_valid_until.isoformat(),
                 ]
             ],
         }
     return Certificate(
-        kind=CertificateKind.CERTIFICATE if passed else CertificateKind.REJECTION, conclusion=form["conclusion"],
-        item_id=item.id, instrument_id=instrument.id, unit_id=item.unit_id, institute_id=institute.id,
-        use_division=item.use_division, verified_on=form["verified_on"], cycle_months=months if passed else None,
-        valid_until=until if passed else None, validity_reason=str(form.get("validity_reason") or "")[:500] or None,
-        facts=facts, verifier_id=actor.account_id,
+        kind=CertificateKind.CERTIFICATE if passed else CertificateKind.REJECTION,
+        conclusion=form["conclusion"],
+        item_id=item.id,
+        instrument_id=instrument.id,
+        unit_id=item.unit_id,
+        institute_id=institute.id,
+        use_division=item.use_division,
+        verified_on=form["verified_on"],
+        cycle_months=months if passed else None,
+        valid_until=until if passed else None,
+        validity_reason=str(form.get("validity_reason") or "")[:500] or None,
+        facts=facts,
+        verifier_id=actor.account_id,
     )
 
 
@@ -142,7 +178,9 @@ def _draft(session: Session, actor: Principal, item: AppointmentItem, form: Mapp
 
 
 def verify_url(certificate: Certificate) -> str:
-    """The address in the QR code; the code in it keeps people from counting through the numbers."""
+    """The address in the QR code; the code in it keeps people from counting through the numbers. A draft has none yet."""
+    if certificate.number is None:
+        return f"{current_app.config['BASE_URL']}/v"
     return f"{current_app.config['BASE_URL']}/v/{certificate.number}/{certificate.lookup_code}"
 
 
@@ -152,24 +190,37 @@ def facts_of(certificate: Certificate) -> CertificateFacts:
     issued = certificate.issued_at.astimezone(clock.ZONE).date() if certificate.issued_at else clock.today()
     passed = certificate.conclusion == Conclusion.PASS
     return CertificateFacts(
-        kind=certificate.kind, number=certificate.number or "（草稿）",  # type: ignore[arg-type]
-        institute_name=f["institute_name"], institute_address=f["institute_address"],
-        institute_phone=f["institute_phone"], authorisation_no=f["authorisation_no"], client=f["client"],
-        client_address=f["client_address"], instrument_name=f["instrument_name"], model=f["model"],
-        serial_no=f["serial_no"], manufacturer=f["manufacturer"], measuring_range=f["measuring_range"],
+        kind="certificate" if passed else "rejection",
+        number=certificate.number or "（草稿）",
+        institute_name=f["institute_name"],
+        institute_address=f["institute_address"],
+        institute_phone=f["institute_phone"],
+        authorisation_no=f["authorisation_no"],
+        client=f["client"],
+        client_address=f["client_address"],
+        instrument_name=f["instrument_name"],
+        model=f["model"],
+        serial_no=f["serial_no"],
+        manufacturer=f["manufacturer"],
+        measuring_range=f["measuring_range"],
         accuracy_class=f["accuracy_class"],
         conclusion=(f.get("accuracy_result") or "合格") if passed else "不合格",
-        verified_on=certificate.verified_on, valid_until=certificate.valid_until, verifier=f["verifier"],
+        verified_on=certificate.verified_on,
+        valid_until=certificate.valid_until,
+        verifier=f["verifier"],
         checker=certificate.checker.name if certificate.checker else "",
         approver=certificate.approver.name if certificate.approver else "",
         regulations=tuple(f.get("regulations") or ()),
-        standards=tuple(
-            StandardUsed(s[0], s[1], s[2], s[3], s[4]) for s in f.get("standards") or ()
-        ),
-        place=f["place"], temperature=f["temperature"], humidity=f["humidity"], record_no=f.get("record_no") or "",
-        readings=tuple(tuple(row) for row in f["readings"]),  # type: ignore[misc]
-        failures=f.get("failures") or "", verify_url=verify_url(certificate),
-        lookup_code=certificate.lookup_code or "", issued_on=issued,
+        standards=tuple(StandardUsed(s[0], s[1], s[2], s[3], s[4]) for s in f.get("standards") or ()),
+        place=f["place"],
+        temperature=f["temperature"],
+        humidity=f["humidity"],
+        record_no=f.get("record_no") or "",
+        readings=tuple(tuple(row) for row in f["readings"]),
+        failures=f.get("failures") or "",
+        verify_url=verify_url(certificate),
+        lookup_code=certificate.lookup_code or "",
+        issued_on=issued,
     )
 
 
@@ -211,3 +262,37 @@ def paper(session: Session, certificate_id: int) -> tuple[Certificate, bytes]:
     if certificate.pdf_sha256 is None:
         raise NotAllowedError("证书尚未生成，请稍后再下载。")
     return certificate, filestore.read(certificate.pdf_sha256)
+
+
+# -- correcting an issued paper ----------------------------------------------------------------------------------------
+
+
+def correct_certificate(
+    session: Session, actor: Principal, certificate_id: int, reason: str, *, seen_version: int | None = None
+) -> Certificate:
+    """Supersede an issued paper and draft its replacement with the same facts; returns the new draft.
+
+    The new one belongs to the verifier of the old one and walks the same path (checked, approved, own number). Until it
+    is issued the instrument counts with its earlier certificates only, because the old paper is no longer true.
+    """
+    old: Certificate = fire(
+        session, CERTIFICATE, certificate_id, "correct", actor, {"reason": reason}, seen_version=seen_version
+    )
+    fresh = Certificate(
+        kind=old.kind,
+        conclusion=old.conclusion,
+        item_id=old.item_id,
+        instrument_id=old.instrument_id,
+        unit_id=old.unit_id,
+        institute_id=old.institute_id,
+        use_division=old.use_division,
+        verified_on=old.verified_on,
+        cycle_months=old.cycle_months,
+        valid_until=old.valid_until,
+        validity_reason=old.validity_reason,
+        facts=dict(old.facts),
+        verifier_id=old.verifier_id,
+        supersedes_id=old.id,
+    )
+    bear(session, fresh, "create", actor, {"corrects": old.number, "reason": reason}, caused_by="certificate.correct")
+    return fresh

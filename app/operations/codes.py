@@ -40,7 +40,10 @@ def send_code(session: Session, *, email: str, purpose: str) -> None:
         raise InvalidInputError("今日验证码发送次数已达上限，请明天再试。", field="email")
     code = f"{secrets.randbelow(10**6):06d}"
     row = VerificationCode(
-        address_index=index, purpose=purpose, code_hash=_hash(index, purpose, code), sent_at=now,
+        address_index=index,
+        purpose=purpose,
+        code_hash=_hash(index, purpose, code),
+        sent_at=now,
         expires_at=now + LIFETIME,
     )
     session.add(row)

@@ -21,16 +21,28 @@ LEVEL_OF = {"province": Level.PROVINCE, "city": Level.CITY, "county": Level.COUN
 
 
 def create_institute(
-    session: Session, *, name: str, code: str, division_code: str, address: str = "", phone: str = "",
-    authorisation_no: str = "", authorised_until: date | None = None,
+    session: Session,
+    *,
+    name: str,
+    code: str,
+    division_code: str,
+    address: str = "",
+    phone: str = "",
+    authorisation_no: str = "",
+    authorised_until: date | None = None,
 ) -> Institute:
     """A new institute; its level is that of its division."""
     division = session.get(Division, division_code)
     if division is None or division.level not in LEVEL_OF:
         raise InvalidInputError("所在地须为省、市或区县的行政区划代码。", field="division_code")
     institute = Institute(
-        name=name, code=code, division_code=division_code, level=LEVEL_OF[division.level], address=address,
-        phone=phone, authorisation_no=authorisation_no or f"（法）计（{clock.today():%Y}）{code}",
+        name=name,
+        code=code,
+        division_code=division_code,
+        level=LEVEL_OF[division.level],
+        address=address,
+        phone=phone,
+        authorisation_no=authorisation_no or f"（法）计（{clock.today():%Y}）{code}",
         authorised_until=authorised_until or clock.today() + timedelta(days=5 * 365),
     )
     session.add(institute)
@@ -63,8 +75,8 @@ def authorise(
     ]
     if not rows:
         return 0
-    done = session.execute(insert(InstituteCapability).values(rows).on_conflict_do_nothing())
-    return int(done.rowcount or 0)  # type: ignore[attr-defined]
+    statement = insert(InstituteCapability).values(rows).on_conflict_do_nothing().returning(InstituteCapability.id)
+    return len(session.execute(statement).all())
 
 
 def all_categories(session: Session) -> list[Category]:
@@ -73,29 +85,81 @@ def all_categories(session: Session) -> list[Category]:
 
 
 def open_slots(
-    session: Session, institute: Institute, days: Iterable[date], *, capacity: int = 20,
+    session: Session,
+    institute: Institute,
+    days: Iterable[date],
+    *,
+    capacity: int = 20,
     modes: Iterable[DeliveryMode] = tuple(DeliveryMode),
+    periods: Iterable[Period] = tuple(Period),
 ) -> int:
-    """Open morning and afternoon places on these days; existing slots stay as they are. Returns how many are new."""
+    """Open places on these half days; existing slots stay as they are. Returns how many are new."""
+    chosen, ways = tuple(periods), tuple(modes)
     rows = [
         {"institute_id": institute.id, "mode": mode.value, "day": day, "period": period.value, "capacity": capacity}
         for day in days
-        for mode in modes
-        for period in Period
+        for mode in ways
+        for period in chosen
     ]
     if not rows:
         return 0
-    done = session.execute(insert(Slot).values(rows).on_conflict_do_nothing())
-    return int(done.rowcount or 0)  # type: ignore[attr-defined]
+    return len(session.execute(insert(Slot).values(rows).on_conflict_do_nothing().returning(Slot.id)).all())
 
 
 def next_workdays(session: Session, start: date, count: int) -> list[date]:
     """The next `count` working days after `start`."""
     from app.workdays import exceptions, is_workday
 
-    table, day, found = exceptions(session), start, []
+    table, day = exceptions(session), start
+    found: list[date] = []
     while len(found) < count:
         day += timedelta(days=1)
         if is_workday(day, table):
             found.append(day)
     return found
+
+
+MOST_DAYS = 366
+MOST_PLACES = 9_999
+
+
+def days_between(session: Session, first: date, last: date, *, workdays_only: bool = True) -> list[date]:
+    """The days from `first` to `last`, both included; without free days when `workdays_only`.
+
+    Raises InvalidInputError when the range is upside down, begins in the past or is longer than a year.
+    """
+    from app.workdays import exceptions, is_workday
+
+    if first < clock.today():
+        raise InvalidInputError("“开始日期”不能早于今天。", field="first")
+    if last < first:
+        raise InvalidInputError("“结束日期”不能早于“开始日期”。", field="last")
+    if (last - first).days >= MOST_DAYS:
+        raise InvalidInputError("一次最多开放一年的时段，请缩短日期范围。", field="last")
+    table = exceptions(session) if workdays_only else {}
+    days = [first + timedelta(days=n) for n in range((last - first).days + 1)]
+    return [day for day in days if not workdays_only or is_workday(day, table)]
+
+
+def change_slot(session: Session, slot: Slot, *, capacity: int | None = None, closed: bool | None = None) -> Slot:
+    """Another capacity, or closed for new bookings. Places already taken stay taken (must-never case 48)."""
+    locked = session.execute(
+        select(Slot).where(Slot.id == slot.id).with_for_update().execution_options(populate_existing=True)
+    ).scalar_one()
+    before = {"capacity": locked.capacity, "closed": locked.closed}
+    if capacity is not None:
+        if not 0 <= capacity <= MOST_PLACES:
+            raise InvalidInputError(f"“可约台数”须为0～{MOST_PLACES}的整数。", field="capacity")
+        if capacity < locked.taken:
+            raise InvalidInputError(
+                f"该时段已约{locked.taken}台，“可约台数”不能少于已约台数；需要减少时请先与预约单位改期。",
+                field="capacity",
+            )
+        locked.capacity = capacity
+    if closed is not None:
+        locked.closed = closed
+    session.flush()
+    after = {"capacity": locked.capacity, "closed": locked.closed}
+    if after != before:
+        audit(session, "change_slot", entity="slot", entity_id=locked.id, before=before, after=after)
+    return locked

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from sqlalchemy import select
@@ -24,8 +24,22 @@ from models.instrument import Instrument
 from models.organisation import Unit
 
 TYPED = (
-    "name", "model", "measuring_range", "accuracy_class", "serial_no", "own_no", "manufacturer", "origin",
-    "use_division", "place", "purchased_on", "quantity", "purpose", "delivery_mode", "valid_until", "note",
+    "name",
+    "model",
+    "measuring_range",
+    "accuracy_class",
+    "serial_no",
+    "own_no",
+    "manufacturer",
+    "origin",
+    "use_division",
+    "place",
+    "purchased_on",
+    "quantity",
+    "purpose",
+    "delivery_mode",
+    "valid_until",
+    "note",
     "category_id",
 )
 """What a person types; everything else of an instrument is computed or written by a workflow."""
@@ -52,7 +66,9 @@ def add_instrument(session: Session, actor: Principal, values: Mapping[str, Any]
     typed = {key: values[key] for key in TYPED if key in values}
     key = dup_key(tuple(setting("ledger", "duplicate_key")), values)
     instrument = Instrument(
-        unit_id=unit.id, dup_key=key, **typed,
+        unit_id=unit.id,
+        dup_key=key,
+        **typed,
         search_text=search_text(str(typed["name"]), str(typed.get("manufacturer") or ""), unit.name),
     )
     if step == "add" and not switch_on("filing"):
@@ -85,8 +101,7 @@ def edit_instrument(
     )
     locked = locked_fields(instrument) & set(changed)
     if locked:
-        words = "、".join(f.label for f in FIELDS if f.key in locked)
-        raise InvalidInputError(f"备案通过后不能修改“{words}”，请撤销备案后重新提交。")
+        raise InvalidInputError(_locked_sentence(locked))
     for key in changed:
         setattr(instrument, key, values[key])
     instrument.dup_key = dup_key(tuple(setting("ledger", "duplicate_key")), {k: getattr(instrument, k) for k in TYPED})
@@ -100,10 +115,34 @@ def edit_instrument(
 
 
 def locked_fields(instrument: Instrument) -> set[str]:
-    """Fields that an approved filing fixes (S4 图20): what the institute approved stays what it is."""
-    if instrument.state != InstrumentState.IN_USE or not switch_on("filing"):
-        return set()
-    return {"name", "category_id", "model", "serial_no", "manufacturer", "use_division"}
+    """Fields nobody may type any more: what an approved filing fixes (S4 图20), and a date that a certificate gave."""
+    found = {"valid_until"} if instrument.last_result is not None else set()
+    filed = InstrumentState.IN_USE in {instrument.state, instrument.prior_state}
+    if filed and switch_on("filing"):
+        found |= {"name", "category_id", "model", "serial_no", "manufacturer", "use_division"}
+    return found
+
+
+def _locked_sentence(locked: set[str]) -> str:
+    if locked == {"valid_until"}:
+        return "“有效期至”以检定证书为准，不能修改。"
+    words = "、".join(f.label for f in FIELDS if f.key in locked or (f.key == "level2" and "category_id" in locked))
+    return f"备案通过后不能修改“{words}”，请撤销备案后重新提交。"
+
+
+def same_instrument(session: Session, actor: Principal, values: Mapping[str, Any], *, besides: int = 0) -> str | None:
+    """The sentence about an instrument of the unit that has the same key, or None; for the check while typing."""
+    key = dup_key(tuple(setting("ledger", "duplicate_key")), values)
+    if not key or actor.unit_id is None:
+        return None
+    statement = select(Instrument).where(
+        Instrument.unit_id == actor.unit_id,
+        Instrument.dup_key == key,
+        Instrument.state.not_in(GONE),
+        Instrument.id != besides,
+    )
+    found = session.execute(statement).scalars().first()
+    return _duplicate(found).sentence if found is not None else None
 
 
 def check_values(session: Session, cells: Mapping[str, Any], ref: ReferenceTables | None = None) -> dict[str, Any]:
@@ -125,22 +164,38 @@ def check_values(session: Session, cells: Mapping[str, Any], ref: ReferenceTable
 EXPORT_COLUMNS: tuple[str, ...] = tuple(f.label for f in FIELDS if f.key not in {"category_code"})
 
 
-def export_rows(session: Session, *, where: Any = None) -> Iterator[list[Any]]:
-    """All rows the principal sees, in the order and with the words of the import template (IMP-09)."""
+def export_rows(
+    session: Session, *, where: Any = None, on_chunk: Callable[[int], None] | None = None
+) -> Iterator[list[Any]]:
+    """All rows the principal sees, in the order and with the words of the import template (IMP-09).
+
+    Read in chunks by key, so that memory stays flat and `on_chunk`, told how many rows are out, may commit.
+    """
+    words = {f.key: {value: word for word, value in _choices(f)} for f in FIELDS}
+    keys = [f.key for f in FIELDS if f.key != "category_code"]
+    last, done = 0, 0
+    while chunk := _export_chunk(session, Instrument.state.not_in(GONE) if where is None else where, last):
+        last, done = chunk[-1][0].id, done + len(chunk)
+        rows = [[_cell(row, key, words[key], level1, level2) for key in keys] for row, level1, level2 in chunk]
+        yield from rows
+        if on_chunk is not None:
+            on_chunk(done)
+
+
+EXPORT_CHUNK = 1_000
+
+
+def _export_chunk(session: Session, where: Any, after: int) -> list[Any]:
     from models.reference import Category
 
     statement = (
         select(Instrument, Category.level1, Category.level2)
         .join(Category, Category.id == Instrument.category_id)
-        .where(Instrument.state.not_in(GONE))
+        .where(where, Instrument.id > after)
         .order_by(Instrument.id)
-        .execution_options(yield_per=1_000)
+        .limit(EXPORT_CHUNK)
     )
-    if where is not None:
-        statement = statement.where(where)
-    words = {f.key: {value: word for word, value in _choices(f)} for f in FIELDS}
-    for instrument, level1, level2 in session.execute(statement):
-        yield [_cell(instrument, f.key, words[f.key], level1, level2) for f in FIELDS if f.key != "category_code"]
+    return list(session.execute(statement).tuples())
 
 
 def _choices(field: Any) -> list[tuple[str, str]]:

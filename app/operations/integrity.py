@@ -36,49 +36,88 @@ could still be given to somebody else. What was verified or broken off has used 
 ISSUED = "('issuing', 'issued', 'superseded', 'revoked')"
 
 QUERIES: tuple[tuple[str, str, str], ...] = (
-    ("I-1", "一台器具至多在一张有效预约单中",
-     f"SELECT instrument_id FROM appointment_item WHERE state IN {LIVE} GROUP BY 1 HAVING count(*) > 1"),
-    ("I-2", "时段已约数等于占用名额的器具数且不超过容量",
-     f"""SELECT s.id FROM slot s LEFT JOIN (
+    (
+        "I-1",
+        "一台器具至多在一张有效预约单中",
+        f"SELECT instrument_id FROM appointment_item WHERE state IN {LIVE} GROUP BY 1 HAVING count(*) > 1",
+    ),
+    (
+        "I-2",
+        "时段已约数等于占用名额的器具数且不超过容量",
+        f"""SELECT s.id FROM slot s LEFT JOIN (
            SELECT a.slot_id, count(*) AS n FROM appointment a JOIN appointment_item i ON i.appointment_id = a.id
            WHERE {HOLDS_A_PLACE} GROUP BY 1) held ON held.slot_id = s.id
-         WHERE s.taken > s.capacity OR s.taken <> coalesce(held.n, 0)"""),
-    ("I-4", "证书编号在机构内唯一",
-     "SELECT institute_id, number FROM certificate WHERE number IS NOT NULL GROUP BY 1, 2 HAVING count(*) > 1"),
-    ("I-5", "已签发证书都有文件指纹",
-     "SELECT id FROM certificate WHERE state IN ('issued', 'superseded', 'revoked') AND pdf_sha256 IS NULL"),
-    ("I-6", "检定员不是核验员、批准人",
-     f"""SELECT id FROM certificate WHERE verifier_id IN (checker_id, approver_id)
-         OR (state IN {ISSUED} AND (checker_id IS NULL OR approver_id IS NULL))"""),
-    ("I-7", "器具的检定结果、有效期与全部有效证书一致",
-     """SELECT i.id FROM instrument i JOIN LATERAL (
+         WHERE s.taken > s.capacity OR s.taken <> coalesce(held.n, 0)""",
+    ),
+    (
+        "I-4",
+        "证书编号在机构内唯一",
+        "SELECT institute_id, number FROM certificate WHERE number IS NOT NULL GROUP BY 1, 2 HAVING count(*) > 1",
+    ),
+    (
+        "I-5",
+        "已签发证书都有文件指纹",
+        "SELECT id FROM certificate WHERE state IN ('issued', 'superseded', 'revoked') AND pdf_sha256 IS NULL",
+    ),
+    (
+        "I-6",
+        "检定员不是核验员、批准人",
+        f"""SELECT id FROM certificate WHERE verifier_id IN (checker_id, approver_id)
+         OR (state IN {ISSUED} AND (checker_id IS NULL OR approver_id IS NULL))""",
+    ),
+    (
+        "I-7",
+        "器具的检定结果、有效期与全部有效证书一致",
+        """SELECT i.id FROM instrument i JOIN LATERAL (
            SELECT conclusion, verified_on, valid_until FROM certificate c
            WHERE c.instrument_id = i.id AND c.state = 'issued' ORDER BY verified_on DESC, id DESC LIMIT 1) last ON true
          WHERE i.last_result IS DISTINCT FROM last.conclusion OR i.verified_on IS DISTINCT FROM last.verified_on
-            OR i.valid_until IS DISTINCT FROM CASE WHEN last.conclusion = 'pass' THEN last.valid_until END"""),
-    ("I-8", "每个器具、阈值、到期日的提醒只有一条",
-     "SELECT instrument_id FROM reminder GROUP BY instrument_id, threshold, due_on, channel HAVING count(*) > 1"),
-    ("I-10", "导入的每个新行恰好对应一台器具",
-     """SELECT job_id FROM import_row WHERE outcome = 'new' AND instrument_id IS NOT NULL
+            OR i.valid_until IS DISTINCT FROM CASE WHEN last.conclusion = 'pass' THEN last.valid_until END""",
+    ),
+    (
+        "I-8",
+        "每个器具、阈值、到期日的提醒只有一条",
+        "SELECT instrument_id FROM reminder GROUP BY instrument_id, threshold, due_on, channel HAVING count(*) > 1",
+    ),
+    (
+        "I-10",
+        "导入的每个新行恰好对应一台器具",
+        """SELECT job_id FROM import_row WHERE outcome = 'new' AND instrument_id IS NOT NULL
         GROUP BY job_id, instrument_id HAVING count(*) > 1
         UNION ALL SELECT r.job_id FROM import_row r JOIN job j ON j.id = r.job_id
-        WHERE j.state = 'done' AND j.phase = 'commit' AND r.outcome = 'new' AND r.instrument_id IS NULL"""),
-    ("I-19", "单位内在册器具查重键唯一",
-     """SELECT unit_id FROM instrument WHERE state NOT IN ('purged', 'merged', 'former')
-        GROUP BY unit_id, dup_key HAVING count(*) > 1"""),
-    ("I-20", "未办结的备案恰有一个处理机构，每台器具至多一条",
-     """SELECT id FROM filing WHERE state IN ('submitted', 'to_process', 'to_confirm') AND holder_institute_id IS NULL
-        UNION ALL SELECT instrument_id FROM filing WHERE state <> 'closed' GROUP BY 1 HAVING count(*) > 1"""),
-    ("I-20b", "器具状态与备案状态一致",
-     """SELECT i.id FROM instrument i JOIN filing f ON f.instrument_id = i.id AND f.state <> 'closed'
+        WHERE j.state = 'done' AND j.phase = 'commit' AND r.outcome = 'new' AND r.instrument_id IS NULL""",
+    ),
+    (
+        "I-19",
+        "单位内在册器具查重键唯一",
+        """SELECT unit_id FROM instrument WHERE state NOT IN ('purged', 'merged', 'former')
+        GROUP BY unit_id, dup_key HAVING count(*) > 1""",
+    ),
+    (
+        "I-20",
+        "未办结的备案恰有一个处理机构，每台器具至多一条",
+        """SELECT id FROM filing WHERE state IN ('submitted', 'to_process', 'to_confirm') AND holder_institute_id IS NULL
+        UNION ALL SELECT instrument_id FROM filing WHERE state <> 'closed' GROUP BY 1 HAVING count(*) > 1""",
+    ),
+    (
+        "I-20b",
+        "器具状态与备案状态一致",
+        """SELECT i.id FROM instrument i JOIN filing f ON f.instrument_id = i.id AND f.state <> 'closed'
         WHERE (i.state = 'filing') <> (f.state IN ('submitted', 'to_process', 'to_confirm'))
-           OR (i.state = 'in_use' AND f.state NOT IN ('approved', 'submitted'))"""),
-    ("I-21", "备案流转不重复退回同一区县",
-     """SELECT f.id FROM filing f, jsonb_array_elements(f.route) hop WHERE hop->>'step' = 'refuse'
-        GROUP BY f.id, hop->>'institute' HAVING count(*) > 1"""),
-    ("I-22", "转送省级须有授权",
-     """SELECT f.id FROM filing f WHERE NOT f.allow_province
-        AND EXISTS (SELECT 1 FROM jsonb_array_elements(f.route) hop WHERE hop->>'step' = 'transfer')"""),
+           OR (i.state = 'in_use' AND f.state NOT IN ('approved', 'submitted'))""",
+    ),
+    (
+        "I-21",
+        "备案流转不重复退回同一区县",
+        """SELECT f.id FROM filing f, jsonb_array_elements(f.route) hop WHERE hop->>'step' = 'refuse'
+        GROUP BY f.id, hop->>'institute' HAVING count(*) > 1""",
+    ),
+    (
+        "I-22",
+        "转送省级须有授权",
+        """SELECT f.id FROM filing f WHERE NOT f.allow_province
+        AND EXISTS (SELECT 1 FROM jsonb_array_elements(f.route) hop WHERE hop->>'step' = 'transfer')""",
+    ),
     ("I-24", "发件箱没有放弃的消息", "SELECT id FROM outbox WHERE sent_at IS NULL AND tries >= 10"),
 )
 
@@ -117,7 +156,10 @@ def _replay(session: Session) -> int:
 
 def _arrows(workflow: Workflow) -> dict[str, tuple[set[str | None], str]]:
     return {
-        s.name: ({x.value for x in s.source} or {None}, s.target.value if not isinstance(s.target, Prior) else s.target.value)
+        s.name: (
+            {x.value for x in s.source} or {None},
+            s.target.value,
+        )
         for s in workflow.steps
     }
 
@@ -130,7 +172,8 @@ def _fits(arrow: tuple[set[str | None], str] | None, before: str | None, after: 
 
 def _headers(session: Session) -> int:
     """I-13: from acceptance on, a header's state is the function of its items' states."""
-    wrong, states = 0, {}
+    wrong = 0
+    states: dict[int, list[str]] = {}
     rows = session.execute(select(AppointmentItem.appointment_id, AppointmentItem.state)).tuples()
     for appointment_id, state in rows:
         states.setdefault(appointment_id, []).append(state)

@@ -39,7 +39,11 @@ def create_job(session: Session, actor: Principal, *, kind: str, title: str, par
     if actor.account_id is None:
         raise InvalidInputError("请先登录。")
     job = Job(
-        kind=kind, title=title[:120], params=params, account_id=actor.account_id, unit_id=actor.unit_id,
+        kind=kind,
+        title=title[:120],
+        params=params,
+        account_id=actor.account_id,
+        unit_id=actor.unit_id,
         institute_id=actor.institute_id,
     )
     session.add(job)

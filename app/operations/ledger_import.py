@@ -62,8 +62,15 @@ def start_import(session: Session, actor: Principal, *, filename: str, data: byt
     job.params = {"filename": name, "sha256": filestore.put(data)}
     session.add(
         Attachment(
-            owner_type="job", owner_id=job.id, kind="ledger", filename=name, content_type=XLSX,
-            sha256=str(job.params["sha256"]), size=len(data), unit_id=actor.unit_id, account_id=actor.account_id,
+            owner_type="job",
+            owner_id=job.id,
+            kind="ledger",
+            filename=name,
+            content_type=XLSX,
+            sha256=str(job.params["sha256"]),
+            size=len(data),
+            unit_id=actor.unit_id,
+            account_id=actor.account_id,
         )
     )
     session.flush()
@@ -192,7 +199,9 @@ def _commit_rows(session: Session, job: Job, actor: Principal) -> None:
     outcomes = dict(
         session.execute(
             select(ImportRow.outcome, func.count()).where(ImportRow.job_id == job.id).group_by(ImportRow.outcome)
-        ).tuples().all()
+        )
+        .tuples()
+        .all()
     )
     job.counts = {**job.counts, "created": outcomes.get(NEW, 0), "rivals": outcomes.get("rival", 0)}
     finish(session, job)
@@ -209,10 +218,20 @@ def _write_chunk(session: Session, job: Job, actor: Principal, unit: Unit, rows:
         insert(TransitionLog),
         [
             {
-                "entity": "instrument", "entity_id": pk, "step": step, "from_state": None, "to_state": first,
-                "actor_id": actor.account_id, "actor_name": actor.name, "actor_body": actor.body[:120],
-                "actor_role": actor.role_word, "at": moment, "input": {"job": job.id}, "instrument_id": pk,
-                "unit_id": unit.id, "use_division": division,
+                "entity": "instrument",
+                "entity_id": pk,
+                "step": step,
+                "from_state": None,
+                "to_state": first,
+                "actor_id": actor.account_id,
+                "actor_name": actor.name,
+                "actor_body": actor.body[:120],
+                "actor_role": actor.role_word,
+                "at": moment,
+                "input": {"job": job.id},
+                "instrument_id": pk,
+                "unit_id": unit.id,
+                "use_division": division,
             }
             for pk, division in ((made[r["dup_key"]], r["use_division"]) for r in records if r["dup_key"] in made)
         ],
@@ -230,11 +249,17 @@ def _record(row: ImportRow, unit: Unit, state: InstrumentState) -> dict[str, Any
     for key in DATES:
         text = record[key]
         record[key] = date.fromisoformat(str(text)) if text else None
-    record |= {key: record[key] or "" for key in ("model", "measuring_range", "accuracy_class", "own_no", "manufacturer", "note")}
+    record |= {
+        key: record[key] or ""
+        for key in ("model", "measuring_range", "accuracy_class", "own_no", "manufacturer", "note")
+    }
     record["origin"], record["quantity"] = record["origin"] or "domestic", record["quantity"] or 1
     name, maker = str(record["name"]), str(record["manufacturer"])
     return record | {
-        "state": state.value, "unit_id": unit.id, "dup_key": row.dup_key, "version": 1,
+        "state": state.value,
+        "unit_id": unit.id,
+        "dup_key": row.dup_key,
+        "version": 1,
         "search_text": search_text(name, maker, unit.name),
     }
 
@@ -244,9 +269,11 @@ def _record(row: ImportRow, unit: Unit, state: InstrumentState) -> dict[str, Any
 
 def report(session: Session, job: Job) -> dict[str, Any]:
     """What the command line prints: counts and every problem with the row as the spreadsheet shows it."""
-    rows = session.execute(
-        select(ImportRow).where(ImportRow.job_id == job.id).order_by(ImportRow.position)
-    ).scalars().all()
+    rows = (
+        session.execute(select(ImportRow).where(ImportRow.job_id == job.id).order_by(ImportRow.position))
+        .scalars()
+        .all()
+    )
     outcomes = [row.outcome for row in rows]
     return {
         "job": job.id,
@@ -274,13 +301,17 @@ def problem_view(problem: dict[str, object]) -> dict[str, object]:
 
 def error_workbook(session: Session, job: Job, out: Any) -> int:
     """Write the refused rows as they were typed, with their problems; returns how many."""
-    rows = session.execute(
-        select(ImportRow).where(ImportRow.job_id == job.id).order_by(ImportRow.position)
-    ).scalars()
+    rows = session.execute(select(ImportRow).where(ImportRow.job_id == job.id).order_by(ImportRow.position)).scalars()
     planned = [
         PlannedRow(
-            r.row_number, r.outcome, dict(r.values), tuple(_problem(p) for p in r.problems), r.dup_key,
-            r.instrument_id, r.sheet, r.position,
+            r.row_number,
+            r.outcome,
+            dict(r.values),
+            tuple(_problem(p) for p in r.problems),
+            r.dup_key,
+            r.instrument_id,
+            r.sheet,
+            r.position,
         )
         for r in rows
     ]

@@ -24,7 +24,7 @@ def children(session: Session, parent: str) -> list[Pair]:
     level = LEVELS[0] if above is None else LEVELS[LEVELS.index(above.level) + 1]
     condition = Division.parent_code == parent if parent else Division.parent_code.is_(None)
     statement = select(Division.code, Division.name).where(condition, Division.level == level).order_by(Division.code)
-    return list(session.execute(statement).tuples())
+    return [(code, name) for code, name in session.execute(statement).tuples()]  # plain tuples: forms know no rows
 
 
 def way_down(session: Session, code: str) -> tuple[str, str, str]:

@@ -9,6 +9,7 @@ import hmac
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
+from typing import Any
 
 from sqlalchemy import ColumnElement, func, or_, select
 from sqlalchemy.orm import Session
@@ -64,8 +65,13 @@ def search(session: Session, term: str, page: int = 1) -> tuple[list[PublicInstr
     units = Unit.__table__.alias()  # the unit's name is public with its instrument; its row is not
     statement = (
         select(
-            Instrument.name, Instrument.serial_no, units.c.name, Institute.name, Instrument.last_result,
-            Instrument.valid_until, Division.name,
+            Instrument.name,
+            Instrument.serial_no,
+            units.c.name,
+            Institute.name,
+            Instrument.last_result,
+            Instrument.valid_until,
+            Division.name,
         )
         .join(units, units.c.id == Instrument.unit_id)
         .join(Institute, Institute.id == Instrument.institute_id, isouter=True)
@@ -80,12 +86,20 @@ def search(session: Session, term: str, page: int = 1) -> tuple[list[PublicInstr
     return rows, min(count, CAP), count > CAP
 
 
-def _row(values: Sequence[object], today: date) -> PublicInstrument:
+def _row(values: Sequence[Any], today: date) -> PublicInstrument:
     name, serial, unit, institute, result, until, county = values
-    word, tone = standing(str(result), until, today)  # type: ignore[arg-type]
+    word, tone = standing(str(result), until, today)
     result_word = "合格" if result == Conclusion.PASS else "不合格"
     return PublicInstrument(
-        str(name), str(serial), str(unit), str(institute or ""), result_word, until, str(county), word, tone  # type: ignore[arg-type]
+        str(name),
+        str(serial),
+        str(unit),
+        str(institute or ""),
+        result_word,
+        until,
+        str(county),
+        word,
+        tone,
     )
 
 
@@ -138,12 +152,20 @@ def _certificate(row: Certificate) -> PublicCertificate:
     middle = max(len(serial) - 4, 0)
     masked = serial if len(serial) <= 4 else f"{serial[:2]}{'*' * middle}{serial[-2:]}"
     return PublicCertificate(
-        answer=answer, tone=tone, meaning=meaning, number=row.number or "",
+        answer=answer,
+        tone=tone,
+        meaning=meaning,
+        number=row.number or "",
         kind="检定证书" if row.conclusion == Conclusion.PASS else "检定结果通知书",
-        instrument=str(row.facts["instrument_name"]), serial_no=masked, institute=row.institute.name,
+        instrument=str(row.facts["instrument_name"]),
+        serial_no=masked,
+        institute=row.institute.name,
         institute_phone=row.institute.phone,
-        result="合格" if row.conclusion == Conclusion.PASS else "不合格", verified_on=row.verified_on,
-        valid_until=row.valid_until, sha256=row.pdf_sha256 or "", state=row.state,
+        result="合格" if row.conclusion == Conclusion.PASS else "不合格",
+        verified_on=row.verified_on,
+        valid_until=row.valid_until,
+        sha256=row.pdf_sha256 or "",
+        state=row.state,
     )
 
 

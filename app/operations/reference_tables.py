@@ -24,8 +24,6 @@ def reference_tables(session: Session) -> ReferenceTables:
     return _cached[1]
 
 
-
-
 def _read(session: Session) -> ReferenceTables:
     categories = {
         (c.level1, c.level2): CategoryRef(c.id, c.level1, c.level2, c.code, c.valid and c.mandatory, c.nozzle)

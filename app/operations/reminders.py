@@ -44,8 +44,13 @@ def _write(session: Session, threshold: int, on: date) -> dict[int, int]:
     if lower:
         bounds.append(Instrument.valid_until > on + timedelta(days=max(lower)))
     due = select(
-        Instrument.id, Instrument.unit_id, Instrument.use_division, literal(threshold), Instrument.valid_until,
-        literal(CHANNEL), literal(on),
+        Instrument.id,
+        Instrument.unit_id,
+        Instrument.use_division,
+        literal(threshold),
+        Instrument.valid_until,
+        literal(CHANNEL),
+        literal(on),
     ).where(Instrument.state == InstrumentState.IN_USE, *bounds)
     columns = ["instrument_id", "unit_id", "use_division", "threshold", "due_on", "channel", "run_on"]
     statement = (
@@ -62,9 +67,11 @@ def _write(session: Session, threshold: int, on: date) -> dict[int, int]:
 
 def _tell_unit(session: Session, unit_id: int, count: int, on: date) -> None:
     """One digest per unit and day, not one message per instrument."""
-    accounts = session.execute(
-        select(Account).where(Account.unit_id == unit_id, Account.state == AccountState.ACTIVE)
-    ).unique().scalars()
+    accounts = (
+        session.execute(select(Account).where(Account.unit_id == unit_id, Account.state == AccountState.ACTIVE))
+        .unique()
+        .scalars()
+    )
     # two runs at the same time each write some of the rows: the sum is told by the number of this run's own
     for account in accounts:
         serial = session.scalar(text("SELECT pg_current_xact_id()::text"))

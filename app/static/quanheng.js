@@ -254,4 +254,41 @@
     };
     poll();
   });
+
+  // Places: choosing one loads the next level; the last one loads the institutes.
+  const fill = async (select) => {
+    const target = document.getElementById(select.dataset.loads), none = $("[data-none-near]"), first = "first" in target.dataset;
+    let rows = [];
+    if (select.value) {
+      try {
+        const answer = await fetch(select.dataset.url + encodeURIComponent(select.value), { headers: { Accept: "application/json" } });
+        if (answer.ok) rows = (await answer.json()).results;
+      } catch { rows = []; }
+    }
+    target.replaceChildren(new Option("请选择", ""), ...rows.map((r) => new Option(r.text, r.id)));
+    if (rows.length === 1 || (first && rows.length)) target.value = rows[0].id;
+    if (first && none) none.hidden = !select.value || rows.length > 0;
+    if (target.dataset.loads) await fill(target);
+  };
+  on("change", "select[data-loads]", (e, select) => fill(select));
+
+  // A code by mail: sent without leaving the form, again after a minute.
+  on("click", "[data-code]", async (e, button) => {
+    e.preventDefault();
+    const note = $("[data-code-note]"), word = button.dataset.word ??= button.textContent, form = button.form;
+    const say = (text, wrong) => { note.textContent = text; note.classList.toggle("wrong", wrong); };
+    if (button.disabled) return;
+    const body = new FormData(); body.set("email", form.elements.namedItem(button.dataset.code).value);
+    button.disabled = true; let left = 0;
+    try {
+      const headers = { Accept: "application/json", "X-CSRFToken": form.elements.namedItem("csrf_token").value };
+      const answer = await fetch(button.formAction, { method: "POST", body, headers }), data = await answer.json();
+      say(data.message || data.error, !answer.ok); left = data.seconds || 0;
+    } catch { say("暂时发送不了，请稍后再试。", true); }
+    const tick = () => {
+      if (left <= 0 || left > 600) { button.disabled = false; button.textContent = word; return; }
+      button.textContent = button.dataset.wait.replace("{n}", left); left -= 1; setTimeout(tick, 1000);
+    };
+    tick();
+  });
 })();

@@ -310,8 +310,13 @@ def cascade(ctx: Context, obj: Any, step_name: str, data: Mapping[str, Any] | No
 
 
 def bear(
-    session: Session, obj: Any, step_name: str, actor: Principal, data: Mapping[str, Any] | None = None,
-    *, caused_by: str | None = None,
+    session: Session,
+    obj: Any,
+    step_name: str,
+    actor: Principal,
+    data: Mapping[str, Any] | None = None,
+    *,
+    caused_by: str | None = None,
 ) -> Any:
     """Bring a new row into its first state by a birth step: checks, writes, logs."""
     workflow = workflow_of(obj)
@@ -337,7 +342,7 @@ def _write(ctx: Context, caused_by: str | None, *, actor: Principal | None = Non
             obj.prior_state = before
         obj.state = target
         if "reason" in {n.name for n in step.needs}:
-            obj.reason = (str(ctx.data.get("reason") or "").strip() or obj.reason)
+            obj.reason = str(ctx.data.get("reason") or "").strip() or obj.reason
         obj.version = (obj.version or 0) + (0 if step.is_birth else 1)
         session.add(obj)
         if step.is_birth:

@@ -41,9 +41,7 @@ def live_business(session: Session, *, unit_id: int) -> int:
 def ever_verified(session: Session, instrument_id: int) -> bool:
     """Whether any certificate of the instrument was ever issued."""
     states = (CertificateState.ISSUED, CertificateState.SUPERSEDED, CertificateState.REVOKED)
-    statement = select(Certificate.id).where(
-        Certificate.instrument_id == instrument_id, Certificate.state.in_(states)
-    )
+    statement = select(Certificate.id).where(Certificate.instrument_id == instrument_id, Certificate.state.in_(states))
     return session.execute(statement.execution_options(unscoped=True)).first() is not None
 
 

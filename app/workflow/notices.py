@@ -93,14 +93,24 @@ TABLE: dict[tuple[str, str], list[tuple[Recipients, Text, bool]]] = {
     ("filing", "dispatch"): [(institute(Role.REC, Role.IMG), lambda _c: "有分派的备案待确认。", False)],
     ("filing", "transfer"): [(institute(Role.REC, Role.IMG), lambda _c: "有转送的备案待确认。", False)],
     ("filing", "refuse"): [(institute(Role.REC, Role.IMG), lambda c: f"备案被无能力退回，原因：{c.obj.reason}", False)],
-    ("appointment", "submit"): [(institute(Role.REC, Role.IMG), lambda c: f"有新的预约单待受理：{c.obj.number}", False)],
+    ("appointment", "submit"): [
+        (institute(Role.REC, Role.IMG), lambda c: f"有新的预约单待受理：{c.obj.number}", False)
+    ],
     ("appointment", "accept"): [(unit, _accepted, True)],
     ("appointment", "reject"): [(unit, lambda c: f"预约单{c.obj.number}被拒绝，原因：{c.obj.reason}", True)],
     ("appointment", "send_back"): [(unit, lambda c: f"预约单{c.obj.number}被退回，原因：{c.obj.reason}", True)],
-    ("appointment", "cancel"): [(institute(Role.REC, Role.IMG), lambda c: f"预约单{c.obj.number}已被申请方撤销。", False)],
-    ("appointment", "request_withdraw"): [(institute(Role.REC, Role.IMG), lambda c: f"预约单{c.obj.number}申请撤销，请处理。", False)],
-    ("appointment", "request_restore"): [(institute(Role.REC, Role.IMG), lambda c: f"预约单{c.obj.number}申请恢复，请处理。", False)],
-    ("appointment", "auto_withdraw"): [(unit, lambda c: f"预约单{c.obj.number}超过期限未送检，系统已自动撤销，可申请恢复。", True)],
+    ("appointment", "cancel"): [
+        (institute(Role.REC, Role.IMG), lambda c: f"预约单{c.obj.number}已被申请方撤销。", False)
+    ],
+    ("appointment", "request_withdraw"): [
+        (institute(Role.REC, Role.IMG), lambda c: f"预约单{c.obj.number}申请撤销，请处理。", False)
+    ],
+    ("appointment", "request_restore"): [
+        (institute(Role.REC, Role.IMG), lambda c: f"预约单{c.obj.number}申请恢复，请处理。", False)
+    ],
+    ("appointment", "auto_withdraw"): [
+        (unit, lambda c: f"预约单{c.obj.number}超过期限未送检，系统已自动撤销，可申请恢复。", True)
+    ],
     ("appointment", "complete"): [(unit, lambda c: f"预约单{c.obj.number}已完检，{_counts(c)}。", True)],
     ("item", "return"): [(unit, lambda c: f"器具被退单：{_instrument(c)}，原因：{c.obj.reason}", False)],
     ("certificate", "submit"): [(institute(Role.VER), lambda _c: "有证书待核验。", False)],

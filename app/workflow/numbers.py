@@ -13,9 +13,7 @@ def next_number(session: Session, kind: str, owner: str, period: str) -> int:
     statement = (
         insert(NumberCounter)
         .values(kind=kind, owner=owner, period=period, value=1)
-        .on_conflict_do_update(
-            index_elements=["kind", "owner", "period"], set_={"value": NumberCounter.value + 1}
-        )
+        .on_conflict_do_update(index_elements=["kind", "owner", "period"], set_={"value": NumberCounter.value + 1})
         .returning(NumberCounter.value)
     )
     return int(session.execute(statement).scalar_one())

@@ -30,8 +30,7 @@ def mermaid(workflow: Workflow) -> str:
         if step.target is Prior.BEFORE:
             lines += [f"    {s.value} --> {s.value}: {step.label}（回到此前状态）" for s in step.source]
             continue
-        for source in step.source or ("[*]",):
-            start = source if source == "[*]" else source.value  # type: ignore[union-attr]
+        for start in [s.value for s in step.source] or ["[*]"]:
             end = start if step.target is Prior.SAME else step.target.value
             lines.append(f"    {start} --> {end}: {step.label}")
     lines += [f"    {s.value} --> [*]" for s in workflow.states if s in workflow.final]

@@ -20,7 +20,11 @@ from models.enums import AppointmentState, ItemState
 
 HOLDING = frozenset(
     {
-        ItemState.ASSIGNED, ItemState.ACCEPTED, ItemState.RECEIVED, ItemState.VERIFYING, ItemState.DONE,
+        ItemState.ASSIGNED,
+        ItemState.ACCEPTED,
+        ItemState.RECEIVED,
+        ItemState.VERIFYING,
+        ItemState.DONE,
         ItemState.ABORTED,
     }
 )

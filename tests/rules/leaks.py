@@ -37,13 +37,31 @@ from models import (
 from models.base import db
 
 ROWS: dict[str, type] = {
-    "instruments": Instrument, "filings": Filing, "appointments": Appointment, "items": AppointmentItem,
-    "certificates": Certificate, "accounts": Account, "units": Unit, "jobs": Job, "imports": Job, "exports": Job,
-    "files": Attachment, "messages": Message, "reminders": Reminder, "slots": Slot, "book": Appointment,
-    "mails": DevelopmentMail, "audit": AuditLog,
+    "instruments": Instrument,
+    "filings": Filing,
+    "appointments": Appointment,
+    "items": AppointmentItem,
+    "certificates": Certificate,
+    "accounts": Account,
+    "units": Unit,
+    "jobs": Job,
+    "imports": Job,
+    "exports": Job,
+    "files": Attachment,
+    "messages": Message,
+    "reminders": Reminder,
+    "slots": Slot,
+    "book": Appointment,
+    "mails": DevelopmentMail,
+    "audit": AuditLog,
 }
 PUBLIC_ARGUMENTS = {
-    "static", "appbuilder.static", "text_size", "LocaleView.index", "portal.certificate", "portal.certificate_page",
+    "static",
+    "appbuilder.static",
+    "text_size",
+    "LocaleView.index",
+    "portal.certificate",
+    "portal.certificate_page",
 }
 """Routes whose argument is no row's id: files, words, and the QR code's page, whose code is the permission."""
 OPEN_PREFIXES = ("/v/", "/activate/", "/static/", "/text-size/", "/lang/", "/agreement", "/register/agreement")
@@ -84,7 +102,7 @@ def row_routes(app: Flask) -> tuple[list[Route], list[str]]:
         if model not in SCOPES:
             continue
         names = [a for a in ("pk", "job_id", "attachment_id", "row", "id") if a in rule.arguments]
-        argument = names[0] if names else sorted(rule.arguments)[0]
+        argument = names[0] if names else min(rule.arguments)
         others = tuple(sorted(rule.arguments - {argument}))
         methods = frozenset(rule.methods or ()) - {"HEAD", "OPTIONS"}
         found.append(Route(rule.endpoint, rule.rule, methods, model, argument, others))
@@ -147,8 +165,15 @@ def one_of_each(world: Any) -> dict[type, object]:
     with as_system("matrix fixture"):
         number = session.get(Instrument, order.instruments[0]).serial_no
         message(session, account, f"机密消息{number}", key=f"matrix-{number}")
-        job = Job(kind="ledger_import", state="failed", title=f"机密任务{number}.xlsx", account_id=account,
-                  unit_id=world.units["ua1"], phase="check", params={"sha256": "0" * 64})
+        job = Job(
+            kind="ledger_import",
+            state="failed",
+            title=f"机密任务{number}.xlsx",
+            account_id=account,
+            unit_id=world.units["ua1"],
+            phase="check",
+            params={"sha256": "0" * 64},
+        )
         session.add(job)
         run_reminders(session, clock.today() + timedelta(days=360))
         session.commit()
@@ -159,17 +184,26 @@ def one_of_each(world: Any) -> dict[type, object]:
         reminder = session.execute(
             select(Reminder.id).where(Reminder.instrument_id == order.instruments[0]).limit(1)
         ).scalar_one_or_none()
-        filing = session.execute(
-            select(Filing.id).where(Filing.instrument_id == order.instruments[0])
-        ).scalar_one()
+        filing = session.execute(select(Filing.id).where(Filing.instrument_id == order.instruments[0])).scalar_one()
         slot = session.execute(select(Slot.id).where(Slot.institute_id == world.institutes["A"]).limit(1)).scalar_one()
         mail = session.execute(select(DevelopmentMail.id).limit(1)).scalar_one()
         log = session.execute(select(AuditLog.seq).limit(1)).scalar_one()
     assert isinstance(clock.today(), date)
     return {
-        Instrument: order.instruments[0], Filing: filing, Appointment: order.id, AppointmentItem: order.items[0],
-        Certificate: certificate, Account: account, Unit: world.units["ua1"], Job: job.id, Attachment: paper,
-        Message: said, Reminder: reminder, Slot: slot, DevelopmentMail: mail, AuditLog: log,
+        Instrument: order.instruments[0],
+        Filing: filing,
+        Appointment: order.id,
+        AppointmentItem: order.items[0],
+        Certificate: certificate,
+        Account: account,
+        Unit: world.units["ua1"],
+        Job: job.id,
+        Attachment: paper,
+        Message: said,
+        Reminder: reminder,
+        Slot: slot,
+        DevelopmentMail: mail,
+        AuditLog: log,
     }
 
 

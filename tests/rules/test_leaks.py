@@ -11,7 +11,25 @@ from models.base import db
 from tests.client import TOKEN, login, visitor
 from tests.rules import leaks
 
-PEOPLE = ["ua2", "ub1", "recA", "verA", "aprA", "imgA", "recA1", "recB", "verB", "regA1", "regA2", "regB", "regP", "aud", "adm", "sec", "anon"]
+PEOPLE = [
+    "ua2",
+    "ub1",
+    "recA",
+    "verA",
+    "aprA",
+    "imgA",
+    "recA1",
+    "recB",
+    "verB",
+    "regA1",
+    "regA2",
+    "regB",
+    "regP",
+    "aud",
+    "adm",
+    "sec",
+    "anon",
+]
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +68,12 @@ def test_a_foreign_row_is_not_there(app, world, rows, nick):
         for fill in fillers(route):
             address = route.url(rows[route.model], fill)
             for method in sorted(route.methods):
-                body = {"csrf_token": token, "seen_version": "1", "reason": "试图越权办理的原因", "rowid": str(rows[route.model])}
+                body = {
+                    "csrf_token": token,
+                    "seen_version": "1",
+                    "reason": "试图越权办理的原因",
+                    "rowid": str(rows[route.model]),
+                }
                 kwargs = {"json": {"reason": "试图越权"}} if "/api/" in address else {"data": body}
                 answer = client.open(address, method=method, headers={"X-CSRFToken": token}, **kwargs)
                 cells += 1
@@ -114,7 +137,12 @@ def test_bulk_steps_leave_foreign_rows_alone(app, world, rows, nick):
         if machine is None or not hasattr(view, "bulk_actions"):
             continue
         for step in (s for s in REGISTRY[machine.name].steps if s.bulk):
-            data = {"csrf_token": token, "action": step.name, "rowid": str(rows.get(machine.model)), "reason": "试图越权办理"}
+            data = {
+                "csrf_token": token,
+                "action": step.name,
+                "rowid": str(rows.get(machine.model)),
+                "reason": "试图越权办理",
+            }
             answer = client.post(f"{view.route_base}/action_post", data=data)
             assert answer.status_code in {302, 303, 403, 404}
             tried += 1

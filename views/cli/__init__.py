@@ -43,9 +43,27 @@ def register_commands(app: Flask) -> None:
     """Attach every command group to the application."""
     from views.cli import data, demo, people, system, walk
 
-    for group in (people.user, people.unit, people.institute, data.ledger, data.reference, demo.demo, system.reminders,
-                  system.integrity, system.workflow):
+    for group in (
+        people.user,
+        people.unit,
+        people.institute,
+        data.ledger,
+        data.reference,
+        demo.demo,
+        system.reminders,
+        system.integrity,
+        system.workflow,
+    ):
         app.cli.add_command(group)
-    for single in (system.setup, system.worker, system.cron, walk.step, walk.register, walk.file, walk.book, walk.record,
-                   walk.account):
+    for single in (
+        system.setup,
+        system.worker,
+        system.cron,
+        walk.step,
+        walk.register,
+        walk.file,
+        walk.book,
+        walk.record,
+        walk.account,
+    ):
         app.cli.add_command(single)

@@ -87,7 +87,9 @@ def import_ledger(file: Path, unit_code: str, dry_run: bool, as_json: bool) -> N
     for problem in result["problems"]:
         click.echo(f"{'警告' if problem['severity'] == 'warning' else '错误'}  {problem['message']}")
     verb = "将新增" if dry_run else "新增"
-    click.echo(f"共{result['rows']}行：{verb}{result['created']}，已存在{result['unchanged']}，拒绝{result['refused']}。")
+    click.echo(
+        f"共{result['rows']}行：{verb}{result['created']}，已存在{result['unchanged']}，拒绝{result['refused']}。"
+    )
 
 
 def _run(job: Job, label: str, *, quiet: bool) -> None:
@@ -106,8 +108,9 @@ def _run(job: Job, label: str, *, quiet: bool) -> None:
 @command
 def export_ledger(file: Path, unit_code: str) -> None:
     """导出台账，格式与导入模板相同。"""
-    with acting_as(principal_of_unit(unit_code)), click.progressbar(
-        export_rows(db.session()), label="正在导出", item_show_func=lambda _row: ""
-    ) as rows:
+    with (
+        acting_as(principal_of_unit(unit_code)),
+        click.progressbar(export_rows(db.session()), label="正在导出", item_show_func=lambda _row: "") as rows,
+    ):
         count = write_rows(file, EXPORT_COLUMNS, rows)
     click.echo(f"已导出 {count} 台器具到 {file}。")

@@ -26,5 +26,7 @@ def load(units: int, instruments: int, seed: int) -> None:
     setup.callback.__wrapped__()  # type: ignore[union-attr]
     with click.progressbar(length=100, label="正在生成演示数据") as bar:
         people = load_demo(db.session(), units=units, instruments=instruments, seed=seed, progress=bar.update)
+    if not people:
+        click.echo("演示数据已装入；账号密码只在装入时显示一次，如需重新装入，请换一个空的数据目录。")
     for line in people:
         click.echo(f"{line.role:<14}{line.username:<14}{line.password:<18}{line.note}")

@@ -51,7 +51,9 @@ def _pairs(values: tuple[str, ...]) -> dict[str, str]:
 
 
 @click.command()
-@click.argument("workflow", type=click.Choice(["account", "instrument", "filing", "appointment", "item", "certificate"]))
+@click.argument(
+    "workflow", type=click.Choice(["account", "instrument", "filing", "appointment", "item", "certificate"])
+)
 @click.argument("row", type=int)
 @click.argument("name")
 @click.option("--as", "username", required=True, help="以哪个账号办理")
@@ -115,14 +117,27 @@ def _code_for(email: str) -> str:
 @click.option("--email", default=None)
 @command
 def account(
-    username: str, new_name: str, name: str, kind: str, roles: tuple[str, ...], institute: int | None,
-    area: str | None, email: str | None,
+    username: str,
+    new_name: str,
+    name: str,
+    kind: str,
+    roles: tuple[str, ...],
+    institute: int | None,
+    area: str | None,
+    email: str | None,
 ) -> None:
     """派发账号，打印一次性激活链接。"""
     with acting_as(principal(username)) as actor:
         made, token = accounts.issue_account(
-            db.session(), actor, kind=AccountKind(kind), username=new_name, name=name,
-            roles=[Role(r) for r in roles], institute_id=institute, area=area, email=email,
+            db.session(),
+            actor,
+            kind=AccountKind(kind),
+            username=new_name,
+            name=name,
+            roles=[Role(r) for r in roles],
+            institute_id=institute,
+            area=area,
+            email=email,
         )
         _settle()
     click.echo(f"已派发账号 {new_name}（编号 {made.id}），激活链接：\n{accounts.activation_url(token)}")
@@ -172,8 +187,14 @@ def record(
     """录入检定结果，生成证书草稿。"""
     on: date = day.date() if day else clock.today()
     form = {
-        "conclusion": conclusion, "verified_on": on, "cycle_months": cycle, "place": place, "temperature": "20℃",
-        "humidity": "50%RH", "readings": [["外观", "符合要求", "完好"]], "failures": failures,
+        "conclusion": conclusion,
+        "verified_on": on,
+        "cycle_months": cycle,
+        "place": place,
+        "temperature": "20℃",
+        "humidity": "50%RH",
+        "readings": [["外观", "符合要求", "完好"]],
+        "failures": failures,
     }
     with acting_as(principal(username)) as actor:
         made = record_result(db.session(), actor, item, form)

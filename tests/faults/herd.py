@@ -1,0 +1,150 @@
+"""Many real processes doing one thing at the same moment: `herd("book", 50, …)`.
+
+One process imports the application and forks the others before any connection exists, because fifty interpreters
+importing it one by one would take longer than what is measured. All wait at a pipe, then start together.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from typing import Any
+
+from tests.world import PASSWORD
+
+assert PASSWORD, "imported here so that the children need not"
+
+
+# -- what a child does; returns what its parent is told ----------------------------------------------------------------
+
+
+def book(number: int, *, account: int, instruments: list[int], slot: int) -> str:
+    """Book the instrument of that number (or the only one)."""
+    from app.access.load import account_by_id, principal_of
+    from app.access.principal import acting_as
+    from app.errors import QuanhengError
+    from app.operations.appointment import book as operation
+    from models.base import db
+
+    with acting_as(principal_of(account_by_id(db.session(), account))) as actor:
+        try:
+            one = instruments[number % len(instruments)]
+            operation(db.session(), actor, instrument_ids=[one], slot_id=slot)
+            db.session.commit()
+            return "booked"
+        except QuanhengError as error:
+            db.session.rollback()
+            return error.sentence
+
+
+def remind(_number: int, *, on: str) -> str:
+    from jobs.tasks import remind as task
+
+    return str(task(on))
+
+
+def number(own: int, *, count: int) -> list[int]:
+    """Take numbers, every fourth transaction rolled back; gives those that were kept."""
+    from app.workflow.numbers import next_number
+    from models.base import db
+
+    kept = []
+    for turn in range(count):
+        value = next_number(db.session(), "race", "1", "2026")
+        if (turn + own) % 4 == 3:
+            db.session.rollback()
+        else:
+            db.session.commit()
+            kept.append(value)
+    return kept
+
+
+def issue(own: int, *, account: int, papers: list[int]) -> str:
+    from app.access.load import account_by_id, principal_of
+    from app.access.principal import acting_as
+    from app.workflow import CERTIFICATE, fire
+    from models.base import db
+
+    with acting_as(principal_of(account_by_id(db.session(), account))) as actor:
+        row = fire(db.session(), CERTIFICATE, papers[own], "issue", actor)
+        db.session.commit()
+        return str(row.number)
+
+
+def run_job(_number: int, *, job: int) -> str:
+    from jobs.tasks import run_job as task
+
+    return task(job)
+
+
+def publish_and_die(_number: int, *, certificate: int) -> str:
+    """Killed after the paper lies in the store and before the transaction commits."""
+    from app import filestore
+    from app.operations.certificate import publish_certificate
+    from models.base import db
+
+    put = filestore.put
+
+    def put_and_die(data: bytes) -> str:
+        put(data)
+        os.kill(os.getpid(), signal.SIGKILL)
+        return ""
+
+    filestore.put = put_and_die
+    publish_certificate(db.session(), certificate)
+    return "survived"
+
+
+ACTIONS = {f.__name__: f for f in (book, remind, number, issue, run_job, publish_and_die)}
+
+
+# -- the herd --------------------------------------------------------------------------------------------------------
+
+
+def herd(action: str, processes: int, **arguments: Any) -> tuple[list[Any], float]:
+    """Run the action in so many processes at once; what each said (None for the killed) and the seconds it took."""
+    command = [sys.executable, "-m", "tests.faults.herd", action, str(processes), json.dumps(arguments)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr[-3000:]
+    answer = json.loads(done.stdout.splitlines()[-1])
+    return answer["said"], answer["seconds"]
+
+
+def main(action: str, count: int, arguments: dict[str, Any]) -> None:
+    from run import create_app
+
+    app = create_app({"TESTING": True})
+    go_read, go_write = os.pipe()
+    children = []
+    for own in range(count):
+        read, write = os.pipe()
+        pid = os.fork()
+        if pid == 0:
+            os.close(go_write)
+            os.read(go_read, 1)  # returns for all when the parent closes its end
+            try:
+                with app.app_context():
+                    said = ACTIONS[action](own, **arguments)
+            except BaseException as error:  # noqa: BLE001 - whatever happened is the answer
+                said = f"{type(error).__name__}: {error}"
+            os.write(write, json.dumps(said).encode())
+            os._exit(0)
+        os.close(write)
+        children.append((pid, read))
+    begun = time.monotonic()
+    os.close(go_write)
+    said = []
+    for pid, read in children:
+        with os.fdopen(read, "rb") as pipe:
+            text = pipe.read()
+        os.waitpid(pid, 0)
+        said.append(json.loads(text) if text else None)
+    print(json.dumps({"said": said, "seconds": round(time.monotonic() - begun, 2)}))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], int(sys.argv[2]), json.loads(sys.argv[3]))
