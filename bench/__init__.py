@@ -1,0 +1,1 @@
+"""Measuring: how long pages and jobs take beside a million instruments (`make bench`)."""

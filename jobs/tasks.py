@@ -10,7 +10,7 @@ from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
 
 from app import clock
-from app.access.audit import seal
+from app.access.audit import note_seal, seal
 from app.access.principal import as_system
 from app.channels import deliver as delivery
 from app.channels.bell import ring, ring_job
@@ -103,6 +103,8 @@ def seal_audit() -> int:
     with as_system("sealing the audit log"):
         count = seal(db.session())
         db.session.commit()
+        if count:
+            note_seal(db.session())
         return count
 
 

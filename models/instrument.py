@@ -36,6 +36,21 @@ class Instrument(Flowing, Model):
         Index("ix_instrument_serial", text("serial_no text_pattern_ops")),
         Index("ix_instrument_serial_reversed", text("reverse(serial_no) text_pattern_ops")),
         Index("ix_instrument_division", text("use_division text_pattern_ops"), "id"),
+        # counts on the tabs of a regulator's ledger, answered from the index alone
+        Index("ix_instrument_state_division", "state", text("use_division text_pattern_ops"), "last_result"),
+        Index(
+            "ix_instrument_failed_division",
+            text("use_division text_pattern_ops"),
+            "id",
+            postgresql_where=text("state = 'in_use' AND last_result = 'fail'"),
+        ),
+        Index(
+            "ix_instrument_due_division",
+            text("valid_until"),
+            "id",
+            postgresql_include=["use_division", "last_result"],
+            postgresql_where=text("state = 'in_use'"),
+        ),
         Index("ix_instrument_unit_state", "unit_id", "state", "id"),
         Index("ix_instrument_state_id", "state", "id"),
         Index("ix_instrument_category_id", "category_id", "id"),

@@ -35,8 +35,8 @@ def fab_views() -> list[type]:
     from views.category import CalendarView, CategoryView
     from views.certificate import CertificateView
     from views.filing import FilingView
-    from views.instrument import InstrumentView
     from views.institute import CapabilityView, InstituteView
+    from views.instrument import InstrumentView
     from views.item import ItemView
     from views.mail import DevelopmentMailView
     from views.message import MessageView
@@ -45,8 +45,22 @@ def fab_views() -> list[type]:
     from views.unit import UnitView
 
     return [
-        InstrumentView, FilingView, ReminderView, AppointmentView, ItemView, CertificateView, SlotView, AccountView,
-        UnitView, InstituteView, CapabilityView, MessageView, CategoryView, CalendarView, DevelopmentMailView, AuditLogView,
+        InstrumentView,
+        FilingView,
+        ReminderView,
+        AppointmentView,
+        ItemView,
+        CertificateView,
+        SlotView,
+        AccountView,
+        UnitView,
+        InstituteView,
+        CapabilityView,
+        MessageView,
+        CategoryView,
+        CalendarView,
+        DevelopmentMailView,
+        AuditLogView,
     ]
 
 
@@ -67,8 +81,19 @@ def pages() -> list:
     from views.search import search_pages
 
     return [
-        portal, registration, mine_pages, activation, own_pages, booking, files, filing_submit, imports, jobs, options,
-        help_pages, search_pages,
+        portal,
+        registration,
+        mine_pages,
+        activation,
+        own_pages,
+        booking,
+        files,
+        filing_submit,
+        imports,
+        jobs,
+        options,
+        help_pages,
+        search_pages,
     ]
 
 

@@ -38,29 +38,49 @@ class AccountView(WorkflowView):
 
     workflow = ACCOUNT
     datamodel = PGInterface(
-        Account, load=(selectinload(Account.unit), selectinload(Account.institute), selectinload(Account.reviewer_institute)),
+        Account,
+        load=(selectinload(Account.unit), selectinload(Account.institute), selectinload(Account.reviewer_institute)),
     )
     class_permission_name = "AccountView"
     route_base = "/accounts"
     noun, unit_word = _("账号"), _("个")
     list_columns = ["name", "user.username", "kind", "roles", "unit", "institute", "area", "created_at", "state"]
-    show_columns = ["name", "user.username", "kind", "roles", "unit", "institute", "area", "phone", "email",
-                    "email_verified_at", "reviewer_institute", "created_at", "reason"]
+    show_columns = [
+        "name",
+        "user.username",
+        "kind",
+        "roles",
+        "unit",
+        "institute",
+        "area",
+        "phone",
+        "email",
+        "email_verified_at",
+        "reviewer_institute",
+        "created_at",
+        "reason",
+    ]
     search_columns = ["name", "state", "kind", "created_at", "unit", "institute"]
     add_columns: list[str] = []
     edit_columns: list[str] = []
     order_columns = ["created_at"]
     base_order = ("id", "desc")
     label_columns = {
-        "user.username": _("用户名"), "unit": _("使用单位"), "institute": _("技术机构"), "reviewer_institute": _("审核机构"),
+        "user.username": _("用户名"),
+        "unit": _("使用单位"),
+        "institute": _("技术机构"),
+        "reviewer_institute": _("审核机构"),
     }
     options_urls = {"unit": "/units/options", "institute": "/institutes/options"}
     choices = {"kind": KINDS}
     tab_states = ("pending", "returned", "active", "invited", "locked", "disabled")
     base_permissions = ["can_list", "can_show", "can_step", "can_issue", "can_renew"]
     grants = {
-        "can_list": READERS, "can_show": READERS, "can_step": ADM | RECEPTION | frozenset({Role.REG}),
-        "can_issue": ADM, "can_renew": ADM,
+        "can_list": READERS,
+        "can_show": READERS,
+        "can_step": ADM | RECEPTION | frozenset({Role.REG}),
+        "can_issue": ADM,
+        "can_renew": ADM,
     }
 
     def row_label(self, item: Any) -> str:
@@ -106,9 +126,16 @@ class AccountView(WorkflowView):
                 db.session.rollback()
                 problems = put_on_form(form, error)
         page = self.render_template(
-            "pages/account_issue.html", title=gettext("派发账号"), form=form, form_errors=problems, view=self,
+            "pages/account_issue.html",
+            title=gettext("派发账号"),
+            form=form,
+            form_errors=problems,
+            view=self,
             columns=["kind", "username", "name", "email", "phone", "roles", "institute_id", "division"],
-            submit_label=gettext("派发"), cancel_url=self.url("list"), hints={}, hidden={},
+            submit_label=gettext("派发"),
+            cancel_url=self.url("list"),
+            hints={},
+            hidden={},
         )
         return page, 422 if request.method == "POST" else 200
 
@@ -128,7 +155,11 @@ class AccountView(WorkflowView):
     def _link_page(self, account: Account, token: str, title: str) -> Any:
         """Shown by the answer to the POST itself: the link is kept nowhere and no address leads here again."""
         return self.render_template(
-            "pages/account_link.html", title=title, account=account, link=activation_url(token), view=self,
+            "pages/account_link.html",
+            title=title,
+            account=account,
+            link=activation_url(token),
+            view=self,
         )
 
 
@@ -148,8 +179,12 @@ def typed_account(form: IssueForm) -> dict[str, Any]:
     institute = db.session.get(Institute, form.institute_id.data) if form.institute_id.data else None
     division = db.session.get(Division, clean(form.division.data, 9)) if form.division.data else None
     return {
-        "kind": kind, "username": clean(form.username.data, 40), "name": clean(form.name.data, 40),
-        "roles": [Role(r) for r in form.roles.data], "email": clean(form.email.data, 120) or None,
-        "phone": clean(form.phone.data, 20) or None, "institute_id": institute.id if institute else None,
+        "kind": kind,
+        "username": clean(form.username.data, 40),
+        "name": clean(form.name.data, 40),
+        "roles": [Role(r) for r in form.roles.data],
+        "email": clean(form.email.data, 120) or None,
+        "phone": clean(form.phone.data, 20) or None,
+        "institute_id": institute.id if institute else None,
         "area": area_of(division.code) if division and len(division.code) == 6 else None,
     }

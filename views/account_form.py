@@ -20,8 +20,12 @@ from views.edge import clean
 from views.slot import Ticks
 
 KINDS = (
-    (AccountKind.ENTERPRISE, _("使用单位")), (AccountKind.INSTITUTE, _("技术机构人员")), (AccountKind.REGULATOR, _("监管人员")),
-    (AccountKind.AUDITOR, _("审计员")), (AccountKind.ADMIN, _("系统管理员")), (AccountKind.SECURITY, _("安全管理员")),
+    (AccountKind.ENTERPRISE, _("使用单位")),
+    (AccountKind.INSTITUTE, _("技术机构人员")),
+    (AccountKind.REGULATOR, _("监管人员")),
+    (AccountKind.AUDITOR, _("审计员")),
+    (AccountKind.ADMIN, _("系统管理员")),
+    (AccountKind.SECURITY, _("安全管理员")),
 )
 ISSUED = [(k.value, word) for k, word in KINDS if k != AccountKind.ENTERPRISE]
 """User units register by themselves and are reviewed; nobody issues them an account."""
@@ -45,7 +49,7 @@ class InstituteKey(RemoteKey):
     """As RemoteKey, with the key as a number."""
 
     def process_formdata(self, valuelist: list[str]) -> None:
-        self.data = whole(valuelist[0]) if valuelist else None  # type: ignore[assignment]
+        self.data = whole(valuelist[0]) if valuelist else None
 
 
 class IssueForm(FlaskForm):
@@ -55,21 +59,30 @@ class IssueForm(FlaskForm):
         _("账号类型"), choices=[("", _("请选择")), *ISSUED], validators=[InputRequired(_("请选择“账号类型”。"))]
     )
     username = StringField(
-        _("用户名"), validators=[InputRequired(_("请填写“用户名”。"))], description=_("4～20位字母或数字。"),
+        _("用户名"),
+        validators=[InputRequired(_("请填写“用户名”。"))],
+        description=_("4～20位字母或数字。"),
         render_kw={"maxlength": 20, "autocomplete": "off"},
     )
     name = StringField(_("姓名"), validators=[InputRequired(_("请填写“姓名”。"))], render_kw={"maxlength": 40})
     email = StringField(
-        _("邮箱"), description=_("激活链接将发送到该邮箱；不填时请当面交付链接。"), render_kw={"maxlength": 120, "type": "email"}
+        _("邮箱"),
+        description=_("激活链接将发送到该邮箱；不填时请当面交付链接。"),
+        render_kw={"maxlength": 120, "type": "email"},
     )
     phone = StringField(_("手机号"), render_kw={"maxlength": 11, "inputmode": "numeric"})
     roles = Ticks(
-        _("角色"), choices=[(r.value, LABELS[r]) for r in OFFERED], validators=[InputRequired(_("请至少选择一个角色。"))],
+        _("角色"),
+        choices=[(r.value, LABELS[r]) for r in OFFERED],
+        validators=[InputRequired(_("请至少选择一个角色。"))],
         description=_("技术机构人员可兼任：受理员与检定员、检定员与批准人、机构负责人与批准人；其他类型只选同名角色。"),
     )
     institute_id = InstituteKey(
         _("技术机构"), Institute, "/institutes/options", description=_("账号类型为技术机构人员时必选。")
     )
     division = RemoteKey(
-        _("辖区"), Division, "/institutes/areas", description=_("账号类型为监管人员时必选：选择省、市或区县，辖区包含其下级。")
+        _("辖区"),
+        Division,
+        "/institutes/areas",
+        description=_("账号类型为监管人员时必选：选择省、市或区县，辖区包含其下级。"),
     )

@@ -22,18 +22,20 @@ activation = Blueprint("activation", __name__)
 OPENINGS = "60 per hour"  # a guess has 2^-256 of a chance; this keeps the page cheap
 
 
+PASSWORD_HINT = _("至少10个字符，不要用常见密码或账号、姓名。")
+
+
+def new_password(label: Any, hint: Any = "") -> PasswordField:
+    """An input for a password that is being chosen."""
+    attributes = {"autocomplete": "new-password", "maxlength": 128}
+    return PasswordField(label, [InputRequired()], description=hint, render_kw=attributes)
+
+
 class PasswordForm(FlaskForm):
     """The new password, twice."""
 
-    password = PasswordField(
-        _("密码"),
-        [InputRequired()],
-        description=_("至少10个字符，不要用常见密码或账号、姓名。"),
-        render_kw={"autocomplete": "new-password", "maxlength": 128},
-    )
-    password_again = PasswordField(
-        _("确认密码"), [InputRequired()], render_kw={"autocomplete": "new-password", "maxlength": 128}
-    )
+    password = new_password(_("密码"), PASSWORD_HINT)
+    password_again = new_password(_("确认密码"))
 
     def problems(self) -> dict[str, str]:
         """What is missing or differs; the rules of a good password stand in the operation."""

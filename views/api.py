@@ -56,7 +56,7 @@ class StepApi(RequestFilters, ModelRestApi):
 
     def _row(self, pk: str) -> Any:
         model = self.workflow.model
-        if not pk.isdigit():
+        if not pk.isdecimal():
             raise NotVisibleError
         row = db.session.execute(select(model).where(model.id == int(pk))).unique().scalar_one_or_none()
         if row is None:

@@ -69,8 +69,13 @@ class AppointmentView(WorkflowView):
 
     workflow = APPOINTMENT
     datamodel = PGInterface(
-        Appointment, load=(selectinload(Appointment.unit), selectinload(Appointment.institute),
-                           selectinload(Appointment.slot), selectinload(Appointment.items)),
+        Appointment,
+        load=(
+            selectinload(Appointment.unit),
+            selectinload(Appointment.institute),
+            selectinload(Appointment.slot),
+            selectinload(Appointment.items),
+        ),
     )
     class_permission_name = "AppointmentView"
     route_base = "/appointments"
@@ -78,8 +83,19 @@ class AppointmentView(WorkflowView):
     empty_text = _("使用单位可在“预约检定”中选择器具并预约。")
     list_columns = ["number", "unit", "institute", "mode", "slot", "items", "created_at", "state"]
     show_columns = [
-        "number", "unit", "institute", "mode", "slot", "contact_name", "contact_phone", "note", "submitted_at",
-        "accepted_at", "deadline_at", "deadline_basis", "reason",
+        "number",
+        "unit",
+        "institute",
+        "mode",
+        "slot",
+        "contact_name",
+        "contact_phone",
+        "note",
+        "submitted_at",
+        "accepted_at",
+        "deadline_at",
+        "deadline_basis",
+        "reason",
     ]
     search_columns = ["number", "state", "unit", "mode", "created_at"]
     add_columns: list[str] = []
@@ -164,12 +180,21 @@ def sheet_facts(a: Appointment) -> BookingFacts:
         gettext("现场检定的，请与检定机构约定具体时间，并提供必要的人员、场地和设备支持。"),
     )
     return BookingFacts(
-        number=str(a), status_label=APPOINTMENT.label_of(a.state), unit_name=a.unit.name, contact=a.contact_name,
-        phone_masked=mask_phone(a.contact_phone), institute_name=a.institute.name,
-        institute_address=a.institute.address, institute_phone=a.institute.phone, mode_label=mode_word(a.mode),
-        slot_label=slot_word(a.slot), deadline=deadline, printed_at=clock.now().astimezone(clock.ZONE),
+        number=str(a),
+        status_label=APPOINTMENT.label_of(a.state),
+        unit_name=a.unit.name,
+        contact=a.contact_name,
+        phone_masked=mask_phone(a.contact_phone),
+        institute_name=a.institute.name,
+        institute_address=a.institute.address,
+        institute_phone=a.institute.phone,
+        mode_label=mode_word(a.mode),
+        slot_label=slot_word(a.slot),
+        deadline=deadline,
+        printed_at=clock.now().astimezone(clock.ZONE),
         items=tuple(
             BookingItem(i.instrument.name, i.instrument.model, i.instrument.serial_no, i.instrument.place) for i in live
         ),
-        notes=notes, query_url=f"{current_app.config['BASE_URL']}/appointments/show/{a.id}",
+        notes=notes,
+        query_url=f"{current_app.config['BASE_URL']}/appointments/show/{a.id}",
     )

@@ -26,8 +26,22 @@ class AuditLogView(CrudView):
     route_base = "/audit"
     noun, unit_word = _("审计日志"), _("条")
     list_columns = ["seq", "at", "actor_name", "role", "action", "entity", "entity_id", "outcome", "ip"]
-    show_columns = ["seq", "at", "actor_name", "actor_id", "role", "action", "entity", "entity_id", "outcome", "ip",
-                    "request_id", "detail", "prev_hash", "hash"]
+    show_columns = [
+        "seq",
+        "at",
+        "actor_name",
+        "actor_id",
+        "role",
+        "action",
+        "entity",
+        "entity_id",
+        "outcome",
+        "ip",
+        "request_id",
+        "detail",
+        "prev_hash",
+        "hash",
+    ]
     search_columns = ["at", "action", "actor_name", "outcome", "entity", "entity_id", "role", "ip"]
     add_columns: list[str] = []
     edit_columns: list[str] = []

@@ -57,8 +57,18 @@ def choose() -> Any:
     shown, chosen = rows[:PAGE], ids[:MOST]
     kept = [pk for pk in chosen if pk not in {r.id for r in shown}]
     return render_template(
-        "pages/book_choose.html", title=gettext("预约检定"), steps=words(), current=1, rows=shown, chosen=set(chosen),
-        kept=kept, term=term, page=page, more=len(rows) > PAGE, mode_word=mode_word, most=MOST,
+        "pages/book_choose.html",
+        title=gettext("预约检定"),
+        steps=words(),
+        current=1,
+        rows=shown,
+        chosen=set(chosen),
+        kept=kept,
+        term=term,
+        page=page,
+        more=len(rows) > PAGE,
+        mode_word=mode_word,
+        most=MOST,
     )
 
 
@@ -74,7 +84,12 @@ def _groups(ids: list[int]) -> Any:
     if len(groups) == 1 and not refused:
         return redirect(f"/book/time?ids={','.join(str(i) for i in groups[0].ids)}", 303)
     return render_template(
-        "pages/book_groups.html", title=gettext("预约检定"), steps=words(), current=1, groups=groups, refused=refused,
+        "pages/book_groups.html",
+        title=gettext("预约检定"),
+        steps=words(),
+        current=1,
+        groups=groups,
+        refused=refused,
         mode_word=mode_word,
     )
 
@@ -130,8 +145,14 @@ def submit() -> Any:
     session = db.session()
     try:
         made = act(
-            session, me(), instrument_ids=page.group.ids, slot_id=whole(page.typed["slot_id"]), mode=page.group.mode,
-            note=page.typed["note"], contact_name=page.typed["contact_name"], contact_phone=page.typed["contact_phone"],
+            session,
+            me(),
+            instrument_ids=page.group.ids,
+            slot_id=whole(page.typed["slot_id"]),
+            mode=page.group.mode,
+            note=page.typed["note"],
+            contact_name=page.typed["contact_name"],
+            contact_phone=page.typed["contact_phone"],
         )
         session.flush()
     except QuanhengError as error:
@@ -169,8 +190,14 @@ def _page() -> Any:
 def _lost(groups: list[Group], refused: list[Any], typed: dict[str, str]) -> Any:
     """Some of the instruments can no longer be booked together: say which and why, and keep what was typed."""
     page = render_template(
-        "pages/book_groups.html", title=gettext("预约检定"), steps=words(), current=1, groups=groups, refused=refused,
-        mode_word=mode_word, typed=typed if request.method == "POST" else None,
+        "pages/book_groups.html",
+        title=gettext("预约检定"),
+        steps=words(),
+        current=1,
+        groups=groups,
+        refused=refused,
+        mode_word=mode_word,
+        typed=typed if request.method == "POST" else None,
     )
     return page, 409 if request.method == "POST" else 200
 
@@ -194,14 +221,25 @@ def _problems(page: Page) -> dict[str, str]:
 
 def _time(page: Page, problems: dict[str, str]) -> Any:
     answer = render_template(
-        "pages/book_time.html", title=gettext("预约检定"), steps=words(), current=2, page=page, problems=problems,
-        mode=mode_word(page.group.mode), slots_on=switch_on("appointment.slots"),
+        "pages/book_time.html",
+        title=gettext("预约检定"),
+        steps=words(),
+        current=2,
+        page=page,
+        problems=problems,
+        mode=mode_word(page.group.mode),
+        slots_on=switch_on("appointment.slots"),
     )
     return answer, 422 if problems else 200
 
 
 def _confirm(page: Page) -> Any:
     return render_template(
-        "pages/book_confirm.html", title=gettext("预约检定"), steps=words(), current=3, page=page,
-        mode=mode_word(page.group.mode), slot=slot_word(page.slot),
+        "pages/book_confirm.html",
+        title=gettext("预约检定"),
+        steps=words(),
+        current=3,
+        page=page,
+        mode=mode_word(page.group.mode),
+        slot=slot_word(page.slot),
     )

@@ -30,8 +30,17 @@ class CategoryView(CrudView):
     noun, unit_word = _("强检种别"), _("种")
     list_title = _("强检目录")
     list_columns = ["code", "level1", "level2", "supervision", "cycle_months", "valid"]
-    show_columns = ["code", "level1", "level2", "supervision", "verification_mode", "scope_text", "cycle_months",
-                    "typical_use", "valid"]
+    show_columns = [
+        "code",
+        "level1",
+        "level2",
+        "supervision",
+        "verification_mode",
+        "scope_text",
+        "cycle_months",
+        "typical_use",
+        "valid",
+    ]
     search_columns = ["level1", "level2", "code", "valid"]
     add_columns: list[str] = []
     edit_columns = ["verification_mode", "scope_text", "cycle_months", "typical_use", "valid"]

@@ -36,8 +36,13 @@ UNSIGNED = {S.DRAFT, S.CHECKING, S.APPROVING}
 UNPUBLISHED = ("draft", "checking", "approving", "issuing")
 PRINTED = {S.ISSUED, S.SUPERSEDED, S.REVOKED}
 FACTS = (
-    ("place", _("检定地点")), ("temperature", _("温度")), ("humidity", _("湿度")), ("accuracy_result", _("结论中的准确度等级")),
-    ("failures", _("不合格项")), ("record_no", _("原始记录号")), ("authorisation_no", _("授权证书编号")),
+    ("place", _("检定地点")),
+    ("temperature", _("温度")),
+    ("humidity", _("湿度")),
+    ("accuracy_result", _("结论中的准确度等级")),
+    ("failures", _("不合格项")),
+    ("record_no", _("原始记录号")),
+    ("authorisation_no", _("授权证书编号")),
 )
 
 
@@ -47,17 +52,47 @@ class CertificateView(WorkflowView):
     workflow = CERTIFICATE
     datamodel = PGInterface(
         Certificate,
-        load=(selectinload(Certificate.instrument), selectinload(Certificate.unit), selectinload(Certificate.institute)),
+        load=(
+            selectinload(Certificate.instrument),
+            selectinload(Certificate.unit),
+            selectinload(Certificate.institute),
+        ),
     )
     class_permission_name = "CertificateView"
     route_base = "/certificates"
     noun, unit_word = _("证书"), _("份")
     show_template = "pages/certificate_show.html"
-    list_columns = ["number", "kind", "instrument.name", "instrument.serial_no", "unit", "conclusion", "verified_on",
-                    "valid_until", "state"]
+    list_columns = [
+        "number",
+        "kind",
+        "instrument.name",
+        "instrument.serial_no",
+        "unit",
+        "conclusion",
+        "verified_on",
+        "valid_until",
+        "state",
+    ]
     show_fieldsets = [
-        ("", {"fields": ["number", "kind", "instrument.name", "instrument.model", "instrument.serial_no", "unit",
-                         "institute", "conclusion", "verified_on", "cycle_months", "valid_until", "validity_reason"]}),
+        (
+            "",
+            {
+                "fields": [
+                    "number",
+                    "kind",
+                    "instrument.name",
+                    "instrument.model",
+                    "instrument.serial_no",
+                    "unit",
+                    "institute",
+                    "conclusion",
+                    "verified_on",
+                    "cycle_months",
+                    "valid_until",
+                    "validity_reason",
+                ]
+            },
+        ),
         (_("签字"), {"fields": ["verifier", "checker", "approver", "issued_at", "reason"]}),
     ]
     search_columns = ["number", "state", "unit", "instrument", "conclusion", "verified_on", "valid_until"]
@@ -66,9 +101,15 @@ class CertificateView(WorkflowView):
     order_columns = ["verified_on", "valid_until"]
     base_order = ("id", "desc")
     label_columns = {
-        "unit": _("使用单位"), "institute": _("检定机构"), "instrument": _("器具或出厂编号"), "verifier": _("检定员"),
-        "checker": _("核验员"), "approver": _("批准人"), "instrument.name": _("器具名称"),
-        "instrument.serial_no": _("出厂编号"), "instrument.model": _("型号规格"),
+        "unit": _("使用单位"),
+        "institute": _("检定机构"),
+        "instrument": _("器具或出厂编号"),
+        "verifier": _("检定员"),
+        "checker": _("核验员"),
+        "approver": _("批准人"),
+        "instrument.name": _("器具名称"),
+        "instrument.serial_no": _("出厂编号"),
+        "instrument.model": _("型号规格"),
     }
     options_urls = {"unit": "/units/options", "instrument": "/instruments/options"}
     choices = {
@@ -78,8 +119,10 @@ class CertificateView(WorkflowView):
     tab_states = (*UNPUBLISHED, "issued", "superseded", "revoked")
     base_permissions = ["can_list", "can_show", "can_step", "can_preview", "can_correct"]
     grants = {
-        "can_list": UNIT | INSTITUTE | REGULATOR, "can_show": UNIT | INSTITUTE | REGULATOR,
-        "can_step": frozenset({Role.VER, Role.APR, Role.IMG}), "can_preview": INSTITUTE,
+        "can_list": UNIT | INSTITUTE | REGULATOR,
+        "can_show": UNIT | INSTITUTE | REGULATOR,
+        "can_step": frozenset({Role.VER, Role.APR, Role.IMG}),
+        "can_preview": INSTITUTE,
         "can_correct": frozenset({Role.APR}),
     }
 
@@ -97,7 +140,11 @@ class CertificateView(WorkflowView):
         if column in {"verifier", "checker", "approver"}:
             return signer(item, column)
         if column.startswith("instrument."):  # what stands on the paper, whatever the ledger says today
-            key = {"instrument.name": "instrument_name", "instrument.model": "model", "instrument.serial_no": "serial_no"}
+            key = {
+                "instrument.name": "instrument_name",
+                "instrument.model": "model",
+                "instrument.serial_no": "serial_no",
+            }
             return item.facts.get(key[column]) or "—"
         return super().show_value(item, column)
 
@@ -129,8 +176,11 @@ class CertificateView(WorkflowView):
         rows = [[str(c) for c in row] for row in facts.get("readings") or []]
         facts_shown = [(label, facts.get(key)) for key, label in FACTS if facts.get(key)]
         context = {
-            "rows": rows, "facts": facts_shown, "standards": facts.get("standards") or [],
-            "regulations": facts.get("regulations") or [], "links": linked(item),
+            "rows": rows,
+            "facts": facts_shown,
+            "standards": facts.get("standards") or [],
+            "regulations": facts.get("regulations") or [],
+            "links": linked(item),
         }
         tabs = [DetailTab("readings", gettext("检定结果"), "pages/certificate_readings.html", context, count=len(rows))]
         if item.state in PRINTED:
@@ -213,8 +263,14 @@ class CertificateView(WorkflowView):
                 db.session.rollback()
                 item, problem = self.load_item(pk), error.sentence
         page = self.render_template(
-            "pages/certificate_correct.html", title=step.label, item=item, view=self, problem=problem, reason=reason,
-            seen=seen, cancel_url=self.url("show", pk=pk),
+            "pages/certificate_correct.html",
+            title=step.label,
+            item=item,
+            view=self,
+            problem=problem,
+            reason=reason,
+            seen=seen,
+            cancel_url=self.url("show", pk=pk),
         )
         return page, 422 if problem else 200
 

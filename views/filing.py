@@ -50,8 +50,10 @@ class FilingView(WorkflowView):
     datamodel = PGInterface(
         Filing,
         load=(
-            selectinload(Filing.instrument).selectinload(Instrument.category), selectinload(Filing.unit),
-            selectinload(Filing.holder_institute), selectinload(Filing.target_institute),
+            selectinload(Filing.instrument).selectinload(Instrument.category),
+            selectinload(Filing.unit),
+            selectinload(Filing.holder_institute),
+            selectinload(Filing.target_institute),
             selectinload(Filing.final_institute),
         ),
     )
@@ -59,21 +61,60 @@ class FilingView(WorkflowView):
     noun, unit_word = _("备案"), _("条")
     list_title = _("备案管理")
     label_columns = {
-        "instrument.name": _("器具名称"), "instrument.serial_no": _("出厂编号"), "instrument.category.level2": _("种别"),
-        "unit.name": _("使用单位"), "holder_institute.name": _("当前处理机构"), "target_institute.name": _("受理机构"),
-        "final_institute.name": _("备案机构"), "state": _("状态"), "use_division": _("使用地点代码"),
-        "instrument.place": _("安装/使用地点"), "reason": _("原因"), "declared_by.name": _("责任声明人"),
-        "instrument.model": _("型号规格"), "instrument.manufacturer": _("生产厂家"),
+        "instrument.name": _("器具名称"),
+        "instrument.serial_no": _("出厂编号"),
+        "instrument.category.level2": _("种别"),
+        "unit.name": _("使用单位"),
+        "holder_institute.name": _("当前处理机构"),
+        "target_institute.name": _("受理机构"),
+        "final_institute.name": _("备案机构"),
+        "state": _("状态"),
+        "use_division": _("使用地点代码"),
+        "instrument.place": _("安装/使用地点"),
+        "reason": _("原因"),
+        "declared_by.name": _("责任声明人"),
+        "instrument.model": _("型号规格"),
+        "instrument.manufacturer": _("生产厂家"),
     }
     list_columns = [
-        "instrument.name", "instrument.serial_no", "instrument.category.level2", "unit.name", "holder_institute.name",
-        "submitted_at", "state",
+        "instrument.name",
+        "instrument.serial_no",
+        "instrument.category.level2",
+        "unit.name",
+        "holder_institute.name",
+        "submitted_at",
+        "state",
     ]
     show_fieldsets = [
-        (_("器具"), {"fields": ["instrument.name", "instrument.category.level2", "instrument.model",
-                             "instrument.serial_no", "instrument.manufacturer", "instrument.place", "unit.name"]}),
-        (_("备案"), {"fields": ["target_institute.name", "holder_institute.name", "final_institute.name", "submitted_at",
-                             "decided_at", "allow_province", "return_kind", "reason"]}),
+        (
+            _("器具"),
+            {
+                "fields": [
+                    "instrument.name",
+                    "instrument.category.level2",
+                    "instrument.model",
+                    "instrument.serial_no",
+                    "instrument.manufacturer",
+                    "instrument.place",
+                    "unit.name",
+                ]
+            },
+        ),
+        (
+            _("备案"),
+            {
+                "fields": [
+                    "target_institute.name",
+                    "holder_institute.name",
+                    "final_institute.name",
+                    "submitted_at",
+                    "decided_at",
+                    "allow_province",
+                    "return_kind",
+                    "reason",
+                ]
+            },
+        ),
     ]
     search_columns = ["state", "submitted_at", "use_division", "allow_province"]
     add_columns: list[str] = []
@@ -81,13 +122,21 @@ class FilingView(WorkflowView):
     order_columns = ["submitted_at"]
     base_order = ("id", "desc")
     tab_states = (
-        "pending", "submitted", "to_confirm", "to_process", "approved", "returned", "revoked", "suspended",
+        "pending",
+        "submitted",
+        "to_confirm",
+        "to_process",
+        "approved",
+        "returned",
+        "revoked",
+        "suspended",
     )
     empty_text = _("在器具台账中勾选待备案的器具，再按“提交备案”。")
     exclude_route_methods = {"delete", "download", "options", "add", "edit"}
     base_permissions = ["can_list", "can_show", "can_step"]
     grants = {
-        "can_list": UNIT | RECEPTION | REGULATOR, "can_show": UNIT | RECEPTION | REGULATOR,
+        "can_list": UNIT | RECEPTION | REGULATOR,
+        "can_show": UNIT | RECEPTION | REGULATOR,
         "can_step": UNIT | RECEPTION | REGULATOR,
     }
     formatters_columns = {"return_kind": lambda value: RETURN_KINDS.get(value, value or "—")}
@@ -192,12 +241,21 @@ def route_tab(item: Any) -> DetailTab:
         names = dict(found.tuples().all())
     labels = {step.name: step.label for step in FILING.steps}
     steps = [
-        {"time": str(h.get("at", ""))[:16].replace("T", " "), "who": names.get(h.get("institute"), ""),
-         "what": labels.get(str(h.get("step")), str(h.get("step"))), "note": h.get("reason") or "", "kind": "info"}
+        {
+            "time": str(h.get("at", ""))[:16].replace("T", " "),
+            "who": names.get(h.get("institute"), ""),
+            "what": labels.get(str(h.get("step")), str(h.get("step"))),
+            "note": h.get("reason") or "",
+            "kind": "info",
+        }
         for h in hops
     ]
     if item.target_institute is not None:
-        first = {"time": item.submitted_at, "who": item.target_institute.name, "what": gettext("受理机构"), "kind": "info"}
+        first = {
+            "time": item.submitted_at,
+            "who": item.target_institute.name,
+            "what": gettext("受理机构"),
+            "kind": "info",
+        }
         steps = [first, *steps]
     return DetailTab("route", gettext("流转经过"), "kinds/_history.html", {"steps": steps}, count=len(steps))
-

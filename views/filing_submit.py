@@ -38,13 +38,14 @@ def chosen_set(mode: str, query: str, ids: str) -> list[int]:
     """Keys of the instruments that a mode means for this person now, in order."""
     session = db.session()
     if mode == "ids":
-        keys = {int(k) for k in ids.split(",") if k.isascii() and k.isdigit() and len(k) < 19}
+        keys = {int(k) for k in ids.split(",") if k.isascii() and k.isdecimal() and len(k) < 19}
         wanted = sorted(keys)[:MAX_IDS]
         statement = select(Instrument.id).where(Instrument.id.in_(wanted), Instrument.unit_id == me().unit_id)
         return list(session.scalars(statement.order_by(Instrument.id)))
     found = ledger_query(session, query if mode == "query" else "")
     found = found.filter(Instrument.state == InstrumentState.UNFILED, Instrument.unit_id == me().unit_id)
-    return [row[0] for row in found.with_entities(Instrument.id).order_by(Instrument.id).limit(MOST)]
+    rows: list[Any] = found.with_entities(Instrument.id).order_by(Instrument.id).limit(MOST).all()
+    return [int(row.id) for row in rows]
 
 
 def offered_institutes(keys: Sequence[int]) -> list[Institute]:
@@ -78,10 +79,24 @@ def _page(problems: dict[str, str] | None = None, loose: Sequence[str] = (), key
     if not typed and len(institutes) == 1:
         typed = str(institutes[0].id)
     return render_template(
-        "pages/filing_submit.html", base_template="layout.html", title=gettext("提交备案"), rows=rows, count=len(keys),
-        mode=mode, query=query, ids=ids, institutes=institutes, typed=typed, statement=STATEMENT, problems=problems or {},
-        loose=list(loose), chip=lambda state: chip(INSTRUMENT, state), declared=bool(request.form.get("declaration")),
-        province=bool(request.form.get("allow_province")), can_province=switch_on("filing.to_province"), shown=SHOWN,
+        "pages/filing_submit.html",
+        base_template="layout.html",
+        title=gettext("提交备案"),
+        rows=rows,
+        count=len(keys),
+        mode=mode,
+        query=query,
+        ids=ids,
+        institutes=institutes,
+        typed=typed,
+        statement=STATEMENT,
+        problems=problems or {},
+        loose=list(loose),
+        chip=lambda state: chip(INSTRUMENT, state),
+        declared=bool(request.form.get("declaration")),
+        province=bool(request.form.get("allow_province")),
+        can_province=switch_on("filing.to_province"),
+        shown=SHOWN,
         modes=[("ids", gettext("选中")), ("query", gettext("查询结果")), ("all", gettext("全部待备案"))],
     )
 
@@ -100,7 +115,8 @@ def submit() -> Any:
     mode, query, ids = _mode()
     keys = chosen_set(mode, query, ids)
     data = {
-        "institute_id": request.form.get("institute_id", ""), "declaration": bool(request.form.get("declaration")),
+        "institute_id": request.form.get("institute_id", ""),
+        "declaration": bool(request.form.get("declaration")),
         "allow_province": bool(request.form.get("allow_province")),
     }
     if request.form.get("count") != str(len(keys)):
@@ -120,5 +136,8 @@ def submit() -> Any:
         flash(gettext("已提交 %(n)s 台器具的备案。", n=len(result.done)), "success")
         return redirect("/filings/list/?state=submitted", 303)
     return render_template(
-        "pages/filing_result.html", base_template="layout.html", title=gettext("提交备案"), result=result,
+        "pages/filing_result.html",
+        base_template="layout.html",
+        title=gettext("提交备案"),
+        result=result,
     )

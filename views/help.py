@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from flask import Blueprint, render_template
@@ -14,6 +15,7 @@ from views.guards import roles
 from views.workflow_drawing import draw
 from views.workflow_view import chip
 
+NOTE = re.compile(r"S[0-9]\b|own\b|WORKFLOWS|replaces")
 help_pages = Blueprint("help_pages", __name__, url_prefix="/help")
 
 
@@ -25,12 +27,18 @@ def workflows() -> Any:
     return render_template("pages/help_workflows.html", title=gettext("流程说明"), workflows=shown)
 
 
+def law_of(basis: str) -> str:
+    """The published rules a step rests on; the notes about manuals beside them are for those who maintain the code."""
+    parts = (part.strip() for part in basis.split(";"))
+    return "；".join(part for part in parts if part and not NOTE.match(part))
+
+
 def _facts(workflow: Workflow) -> dict[str, Any]:
     steps = []
     for step in workflow.steps:
         start = "、".join(workflow.labels[s] for s in step.source) or gettext("（新建）")
         off = bool(step.switch) and not switch_on(step.switch or "")
         needs = "、".join(n.label for n in step.needs)
-        steps.append([step.label, start, target_of(workflow, step), roles_of(step), needs, step.basis, off])
+        steps.append([step.label, start, target_of(workflow, step), roles_of(step), needs, law_of(step.basis), off])
     states = [(chip(workflow, s.value), s in workflow.final) for s in workflow.states]
     return {"name": workflow.name, "label": workflow.label, "states": states, "steps": steps, "svg": draw(workflow)}

@@ -39,8 +39,10 @@ LEVELS = {"province": "省级", "city": "市级", "county": "区县级", "street
 def outcomes() -> dict[str, Choice]:
     """Outcome of a row → its word and colour."""
     found = (
-        Choice("new", gettext("新增"), "ok"), Choice("unchanged", gettext("已存在"), "muted"),
-        Choice("refused", gettext("拒绝"), "danger"), Choice("rival", gettext("已被他人录入"), "muted"),
+        Choice("new", gettext("新增"), "ok"),
+        Choice("unchanged", gettext("已存在"), "muted"),
+        Choice("refused", gettext("拒绝"), "danger"),
+        Choice("rival", gettext("已被他人录入"), "muted"),
     )
     return {choice.value: choice for choice in found}
 
@@ -65,8 +67,13 @@ def _upload_page(problem: str = "") -> str:
     statement = select(Job).where(Job.kind == ledger_import.KIND, Job.state.in_(open_states)).order_by(Job.id.desc())
     running = db.session.execute(statement.limit(3)).unique().scalars().all()
     return render_template(
-        "pages/import_new.html", base_template="layout.html", title=gettext("导入台账"), steps=steps(), current=1,
-        problem=problem, running=running,
+        "pages/import_new.html",
+        base_template="layout.html",
+        title=gettext("导入台账"),
+        steps=steps(),
+        current=1,
+        problem=problem,
+        running=running,
     )
 
 
@@ -109,7 +116,9 @@ def divisions() -> Any:
     """《行政区划信息》."""
     found = db.session.execute(select(Division).order_by(Division.code)).scalars()
     rows = ([d.code, d.name, LEVELS.get(d.level, d.level)] for d in found)
-    return _sheet("行政区划信息.xlsx", lambda out: write_rows(out, ["代码", "名称", "级别"], rows, sheet_name="行政区划信息"))
+    return _sheet(
+        "行政区划信息.xlsx", lambda out: write_rows(out, ["代码", "名称", "级别"], rows, sheet_name="行政区划信息")
+    )
 
 
 @imports.get("/catalogue.xlsx")
@@ -119,8 +128,16 @@ def catalogue() -> Any:
     found = db.session.execute(select(Category).order_by(Category.code)).scalars()
     heads = ["种别代码", "一级目录", "二级目录", "监管方式", "强检方式", "强检范围", "检定周期（月）", "状态"]
     rows = (
-        [c.code, c.level1, c.level2, c.supervision, c.verification_mode, c.scope_text, c.cycle_months,
-         "有效" if c.valid else "作废"]
+        [
+            c.code,
+            c.level1,
+            c.level2,
+            c.supervision,
+            c.verification_mode,
+            c.scope_text,
+            c.cycle_months,
+            "有效" if c.valid else "作废",
+        ]
         for c in found
     )
     return _sheet("强检器具目录.xlsx", lambda out: write_rows(out, heads, rows, sheet_name="强检器具目录"))
@@ -149,17 +166,29 @@ def import_page(job: Job) -> str:
     rows = [_row_view(row) for row in db.session.execute(statement).scalars()]
     waiting = job.state == JobState.WAITING
     return render_template(
-        "pages/import_result.html", base_template="layout.html", title=job.title, job=job, steps=steps(),
-        current=2 if waiting else 4, counts=job.counts, tabs=_tabs(job, chosen), rows=rows, waiting=waiting,
-        pager=Pager(page, size, count, len(rows)), name="rows", several=any(r["sheet"] for r in rows),
+        "pages/import_result.html",
+        base_template="layout.html",
+        title=job.title,
+        job=job,
+        steps=steps(),
+        current=2 if waiting else 4,
+        counts=job.counts,
+        tabs=_tabs(job, chosen),
+        rows=rows,
+        waiting=waiting,
+        pager=Pager(page, size, count, len(rows)),
+        name="rows",
+        several=any(r["sheet"] for r in rows),
     )
 
 
 def _tabs(job: Job, chosen: str) -> list[Tab]:
     counts: Any = job.counts
     every = [
-        ("", gettext("全部"), counts.get("rows", 0)), ("new", gettext("新增"), counts.get("new", 0)),
-        ("unchanged", gettext("已存在"), counts.get("unchanged", 0)), ("refused", gettext("拒绝"), counts.get("refused", 0)),
+        ("", gettext("全部"), counts.get("rows", 0)),
+        ("new", gettext("新增"), counts.get("new", 0)),
+        ("unchanged", gettext("已存在"), counts.get("unchanged", 0)),
+        ("refused", gettext("拒绝"), counts.get("refused", 0)),
         (WARNING, gettext("警告"), counts.get("warnings", 0)),
     ]
     if counts.get("rivals"):
@@ -171,8 +200,13 @@ def _row_view(row: ImportRow) -> dict[str, Any]:
     values, choice = row.values, outcomes().get(row.outcome, Choice(row.outcome, row.outcome, "muted"))
     sentences = [(str(p["severity"]), str(p["message"]).partition("：")[2] or str(p["message"])) for p in row.problems]
     return {
-        "number": row.row_number, "sheet": row.sheet, "name": values.get("name") or "", "serial": values.get("serial_no") or "",
-        "chip": state_chip(choice.kind, choice.word), "problems": sentences, "instrument": row.instrument_id,
+        "number": row.row_number,
+        "sheet": row.sheet,
+        "name": values.get("name") or "",
+        "serial": values.get("serial_no") or "",
+        "chip": state_chip(choice.kind, choice.word),
+        "problems": sentences,
+        "instrument": row.instrument_id,
         "warned": row.outcome != "refused" and bool(row.problems),
     }
 

@@ -49,7 +49,9 @@ class InstituteView(CrudView):
     options_column = "name"
     options_urls = {"division": "/institutes/areas"}
     label_columns = {"division": _("所在地")}
-    validators_columns = {"code": [Regexp(r"^[A-Za-z0-9]{2,8}$", message=_("“机构代号”须为2～8位字母或数字，将印在证书编号前。"))]}
+    validators_columns = {
+        "code": [Regexp(r"^[A-Za-z0-9]{2,8}$", message=_("“机构代号”须为2～8位字母或数字，将印在证书编号前。"))]
+    }
     choices = {"level": LEVELS}
     method_permission_name = {"options": "options"}
     base_permissions = ["can_list", "can_show", "can_add", "can_edit", "can_options", "can_areas", "authorise_all"]
@@ -81,7 +83,7 @@ class InstituteView(CrudView):
         """Provinces, cities and counties by part of their name or by the beginning of their code."""
         term = clean(request.args.get("term"), 30)
         statement = select(Division).where(Division.level.in_(("province", "city", "county")))
-        if term.isdigit():
+        if term.isdecimal():
             statement = statement.where(Division.code.startswith(term, autoescape=True))
         elif term:
             statement = statement.where(Division.name.contains(term, autoescape=True))
@@ -90,7 +92,9 @@ class InstituteView(CrudView):
         return jsonify(results=results, pagination={"more": False})
 
     @action(
-        "authorise_all", _("登记全部强检种别授权"), _("为该机构登记强检目录中全部实施强制检定的种别，有效期同机构授权。确定登记吗？"),
+        "authorise_all",
+        _("登记全部强检种别授权"),
+        _("为该机构登记强检目录中全部实施强制检定的种别，有效期同机构授权。确定登记吗？"),
         multiple=False,
     )
     def authorise_all(self, item: Any) -> Any:
@@ -119,15 +123,52 @@ class CapabilityView(CrudView):
     class_permission_name = "CapabilityView"
     route_base = "/capabilities"
     noun, unit_word = _("检定能力"), _("项")
-    list_columns = ["category", "institute", "regulation", "standard_name", "valid_from", "valid_until",
-                    "standard_valid_until"]
-    show_columns = ["category", "institute", "valid_from", "valid_until", "regulation", "standard_name", "standard_range",
-                    "standard_uncertainty", "standard_certificate", "standard_valid_until", "sort_order"]
+    list_columns = [
+        "category",
+        "institute",
+        "regulation",
+        "standard_name",
+        "valid_from",
+        "valid_until",
+        "standard_valid_until",
+    ]
+    show_columns = [
+        "category",
+        "institute",
+        "valid_from",
+        "valid_until",
+        "regulation",
+        "standard_name",
+        "standard_range",
+        "standard_uncertainty",
+        "standard_certificate",
+        "standard_valid_until",
+        "sort_order",
+    ]
     search_columns = ["category", "institute", "valid_until", "standard_valid_until"]
-    add_columns = ["institute", "category", "valid_from", "valid_until", "regulation", "standard_name", "standard_range",
-                   "standard_uncertainty", "standard_certificate", "standard_valid_until"]
-    edit_columns = ["valid_from", "valid_until", "regulation", "standard_name", "standard_range", "standard_uncertainty",
-                    "standard_certificate", "standard_valid_until", "sort_order"]
+    add_columns = [
+        "institute",
+        "category",
+        "valid_from",
+        "valid_until",
+        "regulation",
+        "standard_name",
+        "standard_range",
+        "standard_uncertainty",
+        "standard_certificate",
+        "standard_valid_until",
+    ]
+    edit_columns = [
+        "valid_from",
+        "valid_until",
+        "regulation",
+        "standard_name",
+        "standard_range",
+        "standard_uncertainty",
+        "standard_certificate",
+        "standard_valid_until",
+        "sort_order",
+    ]
     order_columns = ["valid_until", "standard_valid_until"]
     base_order = ("id", "desc")
     base_filters = [["institute_id", OwnInstitute, None]]
@@ -135,8 +176,11 @@ class CapabilityView(CrudView):
     label_columns = {"institute": _("机构"), "category": _("种别")}
     base_permissions = ["can_list", "can_show", "can_add", "can_edit", "can_delete"]
     grants = {
-        "can_list": ADM | frozenset({Role.IMG}), "can_show": ADM | frozenset({Role.IMG}), "can_add": ADM,
-        "can_edit": ADM, "can_delete": ADM,
+        "can_list": ADM | frozenset({Role.IMG}),
+        "can_show": ADM | frozenset({Role.IMG}),
+        "can_add": ADM,
+        "can_edit": ADM,
+        "can_delete": ADM,
     }
 
     def row_label(self, item: Any) -> str:

@@ -55,20 +55,46 @@ class InstrumentView(WorkflowView):
     route_base = "/instruments"
     class_permission_name = "InstrumentView"
     datamodel = PGInterface(
-        Instrument, load=(selectinload(Instrument.category), selectinload(Instrument.unit), selectinload(Instrument.division))
+        Instrument,
+        load=(selectinload(Instrument.category), selectinload(Instrument.unit), selectinload(Instrument.division)),
     )
     workflow = INSTRUMENT
     noun, unit_word = _("器具"), _("台")
     list_title = _("器具台账")
     label_columns = {
-        "search_text": _("名称、厂家、单位"), "category": _("种别"), "category.level2": _("种别"), "unit.name": _("使用单位"),
-        "place": _("安装/使用地点"), "band": _("提醒"), "state": _("状态"), "use_division": _("使用地点代码"),
-        "category.level1": _("一级目录"), "division": _("使用地点行政区划"), "institute.name": _("检定机构"),
+        "search_text": _("名称、厂家、单位"),
+        "category": _("种别"),
+        "category.level2": _("种别"),
+        "unit.name": _("使用单位"),
+        "place": _("安装/使用地点"),
+        "band": _("提醒"),
+        "state": _("状态"),
+        "use_division": _("使用地点代码"),
+        "category.level1": _("一级目录"),
+        "division": _("使用地点行政区划"),
+        "institute.name": _("检定机构"),
     }
     list_columns = ["name", "serial_no", "category.level2", "unit.name", "place", "valid_until", "band", "state"]
     show_fieldsets = [
-        (_("器具"), {"fields": ["name", "category.level1", "category.level2", "model", "measuring_range", "accuracy_class",
-                             "serial_no", "own_no", "manufacturer", "origin", "purchased_on", "quantity"]}),
+        (
+            _("器具"),
+            {
+                "fields": [
+                    "name",
+                    "category.level1",
+                    "category.level2",
+                    "model",
+                    "measuring_range",
+                    "accuracy_class",
+                    "serial_no",
+                    "own_no",
+                    "manufacturer",
+                    "origin",
+                    "purchased_on",
+                    "quantity",
+                ]
+            },
+        ),
         (_("使用"), {"fields": ["unit.name", "division", "place", "purpose", "delivery_mode", "note"]}),
         (_("检定"), {"fields": ["institute.name", "last_result", "verified_on", "valid_until", "band"]}),
     ]
@@ -85,8 +111,11 @@ class InstrumentView(WorkflowView):
     exclude_route_methods = {"delete", "download", "options"}
     base_permissions = ["can_list", "can_show", "can_step", "can_add", "can_edit"]
     grants = {
-        "can_list": UNIT | INSTITUTE | REGULATOR, "can_show": UNIT | INSTITUTE | REGULATOR, "can_step": UNIT | REGULATOR,
-        "can_add": UNIT, "can_edit": UNIT,
+        "can_list": UNIT | INSTITUTE | REGULATOR,
+        "can_show": UNIT | INSTITUTE | REGULATOR,
+        "can_step": UNIT | REGULATOR,
+        "can_add": UNIT,
+        "can_edit": UNIT,
     }
 
     # -- the list ------------------------------------------------------------------------------------------------
@@ -139,13 +168,19 @@ class InstrumentView(WorkflowView):
             address = join("/instruments/export", request.args)
             found.append(Button("export", gettext("导出"), address, "get", icon="download"))
         elif count:
-            found.append(Button("export", gettext("导出"), self.url("export"), icon="download", hidden={"query": query}))
+            found.append(
+                Button("export", gettext("导出"), self.url("export"), icon="download", hidden={"query": query})
+            )
         return found
 
     def row_class(self, item: Any) -> str:
         band = self.band(item)
-        return {Band.OVERDUE: "row-danger", Band.FAILED: "row-danger", Band.DUE: "row-warn", Band.QUIET: (
-            "row-muted" if item.state in LATE_TABS else "")}.get(band, "")
+        return {
+            Band.OVERDUE: "row-danger",
+            Band.FAILED: "row-danger",
+            Band.DUE: "row-warn",
+            Band.QUIET: ("row-muted" if item.state in LATE_TABS else ""),
+        }.get(band, "")
 
     def row_label(self, item: Any) -> str:
         return f"{item.name} {item.serial_no}"
@@ -297,7 +332,7 @@ class InstrumentView(WorkflowView):
             return self.form_page(form, self.edit_title, item=item, locked=locked, seen=str(item.version))
         seen = request.form.get("seen_version", "")
         try:
-            version = int(seen) if seen.isdigit() else None
+            version = int(seen) if seen.isdecimal() else None
             edit_instrument(db.session(), me(), item.id, checked(form), seen_version=version)
         except QuanhengError as error:
             db.session.rollback()
@@ -312,14 +347,29 @@ class InstrumentView(WorkflowView):
         return self.form_page(form, title, problems=loose, **more), 409 if isinstance(error, StaleVersionError) else 422
 
     def form_page(
-        self, form: Any, title: Any, *, item: Any = None, locked: frozenset[str] = frozenset(), seen: str = "",
-        problems: list[str] | None = None, action: str = "",
+        self,
+        form: Any,
+        title: Any,
+        *,
+        item: Any = None,
+        locked: frozenset[str] = frozenset(),
+        seen: str = "",
+        problems: list[str] | None = None,
+        action: str = "",
     ) -> str:
         """The page of the form."""
         sections = [(section, {"fields": list(names)}) for section, names in SECTIONS]
         page: str = self.render_template(
-            "pages/instrument_form.html", title=title, item=item, form=form, view=self, fieldsets=sections, locked=locked,
-            form_errors=problems or [], hidden={"seen_version": seen} if seen else {}, form_action=action,
+            "pages/instrument_form.html",
+            title=title,
+            item=item,
+            form=form,
+            view=self,
+            fieldsets=sections,
+            locked=locked,
+            form_errors=problems or [],
+            hidden={"seen_version": seen} if seen else {},
+            form_action=action,
             cancel_url=self.url("show", pk=item.id) if item is not None else self.url("list"),
             check_url=self.url("check", pk=item.id if item is not None else 0),
         )
@@ -341,7 +391,10 @@ class InstrumentView(WorkflowView):
             values = checked(form)
         except InvalidInputError as error:
             problem = error.problems.get(name, "")
-            values = {key: clean(request.form.get(key), 200) for key in ("name", "model", "serial_no", "own_no", "manufacturer")}
+            values = {
+                key: clean(request.form.get(key), 200)
+                for key in ("name", "model", "serial_no", "own_no", "manufacturer")
+            }
         if not problem and name in {"serial_no", "manufacturer"}:
             problem = same_instrument(db.session(), me(), values, besides=pk) or ""
         return jsonify(problem=problem)

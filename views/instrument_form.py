@@ -25,8 +25,22 @@ from views.options import county_like, division_text
 from views.workflow_view import me, put_on_form
 
 SECTIONS = (
-    (_("器具"), ("name", "category", "model", "measuring_range", "accuracy_class", "serial_no", "own_no", "manufacturer",
-               "origin", "purchased_on", "quantity")),
+    (
+        _("器具"),
+        (
+            "name",
+            "category",
+            "model",
+            "measuring_range",
+            "accuracy_class",
+            "serial_no",
+            "own_no",
+            "manufacturer",
+            "origin",
+            "purchased_on",
+            "quantity",
+        ),
+    ),
     (_("使用"), ("use_division", "place", "purpose", "delivery_mode")),
     (_("检定"), ("valid_until", "note")),
 )
@@ -56,7 +70,9 @@ class GroupedSelect:
         for level1, members in groups.items():
             inner = Markup("").join(_option(c.code, c.level2, field.data) for c in members)
             parts.append(Markup('<optgroup label="{}">{}</optgroup>').format(level1, inner))
-        return _select(field, parts, {"data-levels": gettext("一级目录"), "data-first": gettext("请先选择一级目录"), **kwargs})
+        return _select(
+            field, parts, {"data-levels": gettext("一级目录"), "data-first": gettext("请先选择一级目录"), **kwargs}
+        )
 
 
 class DivisionSelect:
@@ -70,7 +86,11 @@ class DivisionSelect:
         parts = [_option("", gettext("请选择"), chosen), *(_option(d.code, division_text(d), chosen) for d in found)]
         if chosen and chosen not in {d.code for d in found}:
             parts.append(_option(chosen, chosen, chosen))
-        more = {"class_": "remote-select", "data-url": "/options/divisions", "data-placeholder": gettext("输入区县名称或代码")}
+        more = {
+            "class_": "remote-select",
+            "data-url": "/options/divisions",
+            "data-placeholder": gettext("输入区县名称或代码"),
+        }
         return _select(field, parts, {**more, **kwargs})
 
 

@@ -37,11 +37,24 @@ def filing_tab(item: Any) -> DetailTab:
     statement = select(Filing).where(Filing.instrument_id == item.id).order_by(Filing.id.desc()).limit(SHOWN)
     found = db.session.execute(statement.options(selectinload(Filing.target_institute))).scalars().all()
     rows = [
-        [_link(f"/filings/show/{f.id}", gettext("查看备案")), chip(FILING, f.state),
-         f.final_institute or f.holder_institute or f.target_institute, f.submitted_at, f.decided_at, f.reason]
+        [
+            _link(f"/filings/show/{f.id}", gettext("查看备案")),
+            chip(FILING, f.state),
+            f.final_institute or f.holder_institute or f.target_institute,
+            f.submitted_at,
+            f.decided_at,
+            f.reason,
+        ]
         for f in found
     ]
-    heads = (gettext("备案"), gettext("状态"), gettext("技术机构"), gettext("提交时间"), gettext("审核时间"), gettext("原因"))
+    heads = (
+        gettext("备案"),
+        gettext("状态"),
+        gettext("技术机构"),
+        gettext("提交时间"),
+        gettext("审核时间"),
+        gettext("原因"),
+    )
     return _panel("filings", gettext("备案"), heads, rows, gettext("还没有备案"))
 
 
@@ -72,12 +85,24 @@ def certificate_tab(item: Any) -> DetailTab:
     for paper in found:
         file = _link(f"/certificates/pdf/{paper.id}", gettext("下载 PDF")) if paper.state in PUBLISHED else plain(None)
         word = gettext("合格") if paper.conclusion == "pass" else gettext("不合格")
-        rows.append([
-            _link(f"/certificates/show/{paper.id}", paper.number or gettext("未编号")), word, paper.institute.name,
-            paper.verified_on, paper.valid_until, chip(CERTIFICATE, paper.state), file,
-        ])
+        rows.append(
+            [
+                _link(f"/certificates/show/{paper.id}", paper.number or gettext("未编号")),
+                word,
+                paper.institute.name,
+                paper.verified_on,
+                paper.valid_until,
+                chip(CERTIFICATE, paper.state),
+                file,
+            ]
+        )
     heads = (
-        gettext("证书编号"), gettext("结论"), gettext("检定机构"), gettext("检定日期"), gettext("有效期至"), gettext("状态"),
+        gettext("证书编号"),
+        gettext("结论"),
+        gettext("检定机构"),
+        gettext("检定日期"),
+        gettext("有效期至"),
+        gettext("状态"),
         gettext("文件"),
     )
     return _panel("certificates", gettext("证书"), heads, rows, gettext("还没有证书"))

@@ -40,20 +40,42 @@ class ItemView(WorkflowView):
     workflow = ITEM
     datamodel = PGInterface(
         AppointmentItem,
-        load=(selectinload(AppointmentItem.instrument), selectinload(AppointmentItem.unit),
-              selectinload(AppointmentItem.appointment).selectinload(Appointment.slot)),
+        load=(
+            selectinload(AppointmentItem.instrument),
+            selectinload(AppointmentItem.unit),
+            selectinload(AppointmentItem.appointment).selectinload(Appointment.slot),
+        ),
     )
     class_permission_name = "ItemView"
     route_base = "/items"
     noun, unit_word = _("预约器具"), _("台")
     list_title = _("收样与检定")
     empty_text = _("受理预约单后，器具会出现在这里。")
-    list_columns = ["instrument.name", "instrument.serial_no", "instrument.model", "unit", "appointment.number",
-                    "appointment.slot", "state"]
+    list_columns = [
+        "instrument.name",
+        "instrument.serial_no",
+        "instrument.model",
+        "unit",
+        "appointment.number",
+        "appointment.slot",
+        "state",
+    ]
     show_columns = [
-        "instrument.name", "instrument.model", "instrument.serial_no", "instrument.manufacturer",
-        "instrument.measuring_range", "instrument.accuracy_class", "instrument.place", "unit", "institute",
-        "appointment.number", "appointment.mode", "appointment.slot", "received_at", "result", "reason",
+        "instrument.name",
+        "instrument.model",
+        "instrument.serial_no",
+        "instrument.manufacturer",
+        "instrument.measuring_range",
+        "instrument.accuracy_class",
+        "instrument.place",
+        "unit",
+        "institute",
+        "appointment.number",
+        "appointment.mode",
+        "appointment.slot",
+        "received_at",
+        "result",
+        "reason",
     ]
     search_columns = ["state", "instrument", "unit", "received_at"]
     add_columns: list[str] = []
@@ -61,18 +83,29 @@ class ItemView(WorkflowView):
     order_columns = ["received_at"]
     base_order = ("id", "desc")
     label_columns = {
-        "instrument": _("器具或出厂编号"), "unit": _("使用单位"), "institute": _("检定机构"),
-        "instrument.name": _("器具名称"), "instrument.serial_no": _("出厂编号"), "instrument.model": _("型号规格"),
-        "instrument.manufacturer": _("生产厂家"), "instrument.measuring_range": _("测量范围"),
-        "instrument.accuracy_class": _("准确度等级"), "instrument.place": _("使用地点"),
-        "appointment.number": _("预约单号"), "appointment.mode": _("检定方式"), "appointment.slot": _("预约时段"),
+        "instrument": _("器具或出厂编号"),
+        "unit": _("使用单位"),
+        "institute": _("检定机构"),
+        "instrument.name": _("器具名称"),
+        "instrument.serial_no": _("出厂编号"),
+        "instrument.model": _("型号规格"),
+        "instrument.manufacturer": _("生产厂家"),
+        "instrument.measuring_range": _("测量范围"),
+        "instrument.accuracy_class": _("准确度等级"),
+        "instrument.place": _("使用地点"),
+        "appointment.number": _("预约单号"),
+        "appointment.mode": _("检定方式"),
+        "appointment.slot": _("预约时段"),
     }
     options_urls = {"unit": "/units/options", "instrument": "/instruments/options"}
     choices = {"result": RESULTS}
     tab_states = ("accepted", "received", "verifying", "done", "returned")
     base_permissions = ["can_list", "can_show", "can_step", "can_receive", "can_record"]
     grants = {
-        "can_list": EVERYONE, "can_show": EVERYONE, "can_step": UNIT | INSTITUTE, "can_receive": COUNTER,
+        "can_list": EVERYONE,
+        "can_show": EVERYONE,
+        "can_step": UNIT | INSTITUTE,
+        "can_receive": COUNTER,
         "can_record": frozenset({Role.VER}),
     }
 
@@ -136,7 +169,10 @@ class ItemView(WorkflowView):
             return redirect(self.url("list"), 303)
         if len(ids) > MAX_ROWS:
             abort(413, gettext("一次最多勾选 %(most)s 条。", most=MAX_ROWS))
-        step, problems, chosen = ITEM.step("receive"), [], set(ids)
+        step, problems, rows = ITEM.step("receive"), [], load_items(ids)
+        if len(rows) != len(ids):
+            abort(404)
+        chosen = {row.id for row in rows if row.state == S.ACCEPTED}
         if request.method == "POST":
             chosen = set(ids_of("rowid")) & set(ids) if "rowid" in request.form else set()
             if not chosen:
@@ -147,12 +183,16 @@ class ItemView(WorkflowView):
                 done, skipped = self.take_each(step, sorted(chosen), {"checked": True})
                 self.report(step, done, skipped)
                 return redirect(self.filter_url(state="received"), 303)
-        rows = load_items(ids)
-        if len(rows) != len(ids):
-            abort(404)
         page = self.render_template(
-            "pages/item_receive.html", title=step.label, rows=rows, chosen=chosen, form_errors=problems, view=self,
-            ids=",".join(str(i) for i in ids), tick=step.needs[0].label, labels=ITEM.labels,
+            "pages/item_receive.html",
+            title=step.label,
+            rows=rows,
+            chosen=chosen,
+            form_errors=problems,
+            view=self,
+            ids=",".join(str(i) for i in ids),
+            tick=step.needs[0].label,
+            labels=ITEM.labels,
         )
         return page, 422 if problems else 200
 
@@ -182,13 +222,27 @@ class ItemView(WorkflowView):
         return result_page(self, form, problems, item, gettext("录入检定结果"), self.url("show", pk=pk))
 
 
-def result_page(view: Any, form: ResultForm, problems: list[str], item: AppointmentItem, title: str, back: str,
-                hidden: dict[str, Any] | None = None) -> Any:
+def result_page(
+    view: Any,
+    form: ResultForm,
+    problems: list[str],
+    item: AppointmentItem,
+    title: str,
+    back: str,
+    hidden: dict[str, Any] | None = None,
+) -> Any:
     """The page of a result, for a new record and for a draft that is corrected."""
     asked = request.form.get("act") in {"rows", "preview"}
     page = view.render_template(
-        "pages/item_record.html", title=title, item=item, form=form, form_errors=problems, view=view, cancel_url=back,
-        hidden=hidden or {}, until=form.preview(),
+        "pages/item_record.html",
+        title=title,
+        item=item,
+        form=form,
+        form_errors=problems,
+        view=view,
+        cancel_url=back,
+        hidden=hidden or {},
+        until=form.preview(),
     )
     return page, 422 if request.method == "POST" and not asked else 200
 

@@ -32,8 +32,12 @@ KINDS = {"queued": "info", "running": "info", "waiting": "warn", "done": "ok", "
 def words() -> dict[str, str]:
     """State of a job → its word."""
     return {
-        "queued": gettext("排队中"), "running": gettext("正在办理"), "waiting": gettext("待确认"), "done": gettext("已完成"),
-        "failed": gettext("没有完成"), "cancelled": gettext("已取消"),
+        "queued": gettext("排队中"),
+        "running": gettext("正在办理"),
+        "waiting": gettext("待确认"),
+        "done": gettext("已完成"),
+        "failed": gettext("没有完成"),
+        "cancelled": gettext("已取消"),
     }
 
 
@@ -58,8 +62,15 @@ def index() -> Any:
     statement = select(Job).order_by(Job.id.desc()).offset(page * size).limit(size)
     found = db.session.execute(statement).unique().scalars().all()
     return render_template(
-        "pages/jobs.html", base_template="layout.html", title=gettext("我的任务"), jobs=found, count=count, chip=job_chip,
-        pager=Pager(page, size, count, len(found)), name="jobs", unit_word=gettext("个"),
+        "pages/jobs.html",
+        base_template="layout.html",
+        title=gettext("我的任务"),
+        jobs=found,
+        count=count,
+        chip=job_chip,
+        pager=Pager(page, size, count, len(found)),
+        name="jobs",
+        unit_word=gettext("个"),
     )
 
 
@@ -74,9 +85,18 @@ def show(pk: int) -> Any:
         return import_page(job)
     back, label = back_of(job)
     return render_template(
-        "pages/job.html", base_template="layout.html", title=job.title, job=view_of(job), poll_url=f"/jobs/{job.id}.json",
-        cancel_url=f"/jobs/{job.id}/cancel", back_url=back, back_label=label, row=job, counts=job.counts,
-        steps=steps_of(job), current=2 if job.phase == "check" else 3,
+        "pages/job.html",
+        base_template="layout.html",
+        title=job.title,
+        job=view_of(job),
+        poll_url=f"/jobs/{job.id}.json",
+        cancel_url=f"/jobs/{job.id}/cancel",
+        back_url=back,
+        back_label=label,
+        row=job,
+        counts=job.counts,
+        steps=steps_of(job),
+        current=2 if job.phase == "check" else 3,
     )
 
 
@@ -109,9 +129,16 @@ def view_of(job: Job) -> dict[str, Any]:
     counts: Any = job.counts
     waiting = job.state == JobState.WAITING
     seen = {
-        "state": "done" if waiting else str(job.state), "done": job.done, "total": job.total, "error": job.error or "",
-        "skipped": counts.get("skipped", counts.get("unchanged", 0)), "failed": counts.get("refused", 0),
-        "message": message_of(job), "left_seconds": seconds_left(job), "result_url": "", "result_label": "",
+        "state": "done" if waiting else str(job.state),
+        "done": job.done,
+        "total": job.total,
+        "error": job.error or "",
+        "skipped": counts.get("skipped", counts.get("unchanged", 0)),
+        "failed": counts.get("refused", 0),
+        "message": message_of(job),
+        "left_seconds": seconds_left(job),
+        "result_url": "",
+        "result_label": "",
     }
     if job.kind == ledger_export.KIND and counts.get("attachment"):
         seen |= {"result_url": f"/files/{counts['attachment']}", "result_label": gettext("下载文件")}

@@ -15,7 +15,7 @@ from itsdangerous import BadData, URLSafeTimedSerializer
 
 from app import filestore
 from app.errors import InvalidInputError
-from app.operations.account import Paper
+from app.operations.registration import Paper
 
 LIFETIME = 12 * 3600  # seconds, as long as the form's own token
 

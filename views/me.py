@@ -22,7 +22,7 @@ from models.account import Account
 from models.base import db
 from models.enums import AccountKind, Role
 from models.types import mask_phone
-from views.activation import PasswordForm
+from views.activation import PASSWORD_HINT, PasswordForm, new_password
 from views.guards import roles
 from views.workflow_view import TONES, me, put_on_form
 
@@ -44,6 +44,8 @@ class ChangeForm(PasswordForm):
     old = PasswordField(
         _("原密码"), [InputRequired()], render_kw={"autocomplete": "current-password", "maxlength": 128}
     )
+    password = new_password(_("新密码"), PASSWORD_HINT)
+    password_again = new_password(_("再次输入新密码"))
 
 
 def _own() -> Account:

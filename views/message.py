@@ -23,7 +23,12 @@ from models.outbox import Message
 from views.workflow_view import me
 
 CAP = 10_000
-KINDS = (("system", _("系统消息")), ("policy", _("政策通知")), ("notice", _("公示公告")), ("supervision", _("监管动态")))
+KINDS = (
+    ("system", _("系统消息")),
+    ("policy", _("政策通知")),
+    ("notice", _("公示公告")),
+    ("supervision", _("监管动态")),
+)
 
 
 class NotReceived(BaseFilter):
@@ -46,6 +51,7 @@ class MessageView(CrudView):
     list_columns = ["subject", "kind", "created_at", "received_at"]
     show_columns = ["subject", "kind", "body", "created_at", "received_at"]
     search_columns = ["subject", "kind", "created_at", "received_at"]
+    first_filters = 3
     add_columns: list[str] = []
     edit_columns: list[str] = []
     order_columns = ["created_at"]

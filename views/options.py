@@ -26,7 +26,7 @@ def _answer(rows: list[tuple[Any, str]], page: int) -> Any:
 
 def _page() -> int:
     text = request.args.get("page", "1")
-    return min(max(int(text), 1), PAGES) if text.isascii() and text.isdigit() and len(text) < 4 else 1
+    return min(max(int(text), 1), PAGES) if text.isascii() and text.isdecimal() and len(text) < 4 else 1
 
 
 def division_text(division: Division, parent: Division | None = None) -> str:
@@ -47,7 +47,7 @@ def divisions() -> Any:
     term, page = clean(request.args.get("term"), 30), _page()
     above = aliased(Division)
     statement = select(Division, above).outerjoin(above, above.code == Division.parent_code).where(county_like())
-    if term.isdigit():
+    if term.isdecimal():
         statement = statement.where(Division.code.startswith(term, autoescape=True))
     elif term:
         whole = above.name.concat(Division.name)

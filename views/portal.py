@@ -68,7 +68,7 @@ def instruments() -> Any:
 def _page(text: str | None) -> int:
     """A page number from 1 to the depth that is offered; anything else is the first page."""
     text = text or ""
-    if not (text.isascii() and text.isdigit()) or len(text) > 6:
+    if not (text.isascii() and text.isdecimal()) or len(text) > 6:
         return 1
     return min(max(int(text), 1), MAX_PAGE)
 

@@ -16,8 +16,8 @@ from app.errors import InvalidInputError, QuanhengError
 from app.fab.dberrors import explain
 from app.fab.errors import wants_json
 from app.operations import places
-from app.operations.account import PAPERS, Paper, already_registered, register_unit
 from app.operations.codes import send_code
+from app.operations.registration import PAPERS, Paper, already_registered, register_unit
 from app.profiles import profile
 from models.account import Account
 from models.base import db

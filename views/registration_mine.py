@@ -12,8 +12,8 @@ from app.access.limits import hit
 from app.errors import InvalidInputError, QuanhengError
 from app.fab.parts import state_chip
 from app.operations import places
-from app.operations.account import PAPERS, Paper, resubmit_registration
 from app.operations.history import entity_history
+from app.operations.registration import PAPERS, Paper, resubmit_registration
 from app.workflow import ACCOUNT
 from models.account import Account
 from models.attachment import Attachment
@@ -51,7 +51,7 @@ def mine() -> Any:
 def _take(account: Account, form: ApplicantForm, papers: dict[str, Paper]) -> Any:
     hit(f"resubmit:{account.id}", CORRECTIONS)
     seen = request.form.get("seen_version", "")
-    version = int(seen) if seen.isascii() and seen.isdigit() and len(seen) < 9 else 0
+    version = int(seen) if seen.isascii() and seen.isdecimal() and len(seen) < 9 else 0
     try:
         resubmit_registration(db.session(), me(), form.typed(), papers, version)
     except QuanhengError as error:

@@ -35,10 +35,21 @@ class ReminderView(CrudView):
     datamodel = PGInterface(Reminder, load=(selectinload(Reminder.instrument).selectinload(Instrument.unit),))
     noun, list_title = _("提醒"), _("到期提醒")
     label_columns = {
-        "instrument.name": _("器具名称"), "instrument.serial_no": _("出厂编号"), "instrument.unit.name": _("使用单位"),
-        "instrument.place": _("安装/使用地点"), "threshold": _("提醒"),
+        "instrument.name": _("器具名称"),
+        "instrument.serial_no": _("出厂编号"),
+        "instrument.unit.name": _("使用单位"),
+        "instrument.place": _("安装/使用地点"),
+        "threshold": _("提醒"),
     }
-    list_columns = ["instrument.name", "instrument.serial_no", "instrument.place", "due_on", "threshold", "run_on", "channel"]
+    list_columns = [
+        "instrument.name",
+        "instrument.serial_no",
+        "instrument.place",
+        "due_on",
+        "threshold",
+        "run_on",
+        "channel",
+    ]
     show_columns: list[str] = []
     search_columns = ["due_on", "run_on"]
     add_columns: list[str] = []

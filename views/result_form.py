@@ -28,29 +28,44 @@ class ResultForm(FlaskForm):
     """Readings stand outside WTForms: `rows` holds as many triples as the page shows."""
 
     conclusion = RadioField(
-        _("检定结论"), choices=[(Conclusion.PASS.value, _("合格")), (Conclusion.FAIL.value, _("不合格"))],
+        _("检定结论"),
+        choices=[(Conclusion.PASS.value, _("合格")), (Conclusion.FAIL.value, _("不合格"))],
         validators=[InputRequired(_("请选择检定结论。"))],
     )
     verified_on = DateField(_("检定日期"), validators=[InputRequired(_("请填写“检定日期”，例如 2026-11-20。"))])
     cycle_months = IntegerField(
-        _("检定周期（月）"), validators=[Optional(), NumberRange(1, MOST_MONTHS, _("“检定周期（月）”须为1～120的整数。"))],
-        description=_("默认取强检目录的周期。检定不合格时不填。"), render_kw={"inputmode": "numeric"},
+        _("检定周期（月）"),
+        validators=[Optional(), NumberRange(1, MOST_MONTHS, _("“检定周期（月）”须为1～120的整数。"))],
+        description=_("默认取强检目录的周期。检定不合格时不填。"),
+        render_kw={"inputmode": "numeric"},
     )
     valid_until = DateField(
-        _("有效期至"), validators=[Optional()], description=_("留空则按“检定日期＋检定周期－1天”计算；不一致时须填写有效期说明。"),
+        _("有效期至"),
+        validators=[Optional()],
+        description=_("留空则按“检定日期＋检定周期－1天”计算；不一致时须填写有效期说明。"),
     )
     validity_reason = StringField(_("有效期说明"), render_kw={"maxlength": 200})
-    place = StringField(_("检定地点"), validators=[InputRequired(_("请填写“检定地点”。"))], render_kw={"maxlength": 100})
+    place = StringField(
+        _("检定地点"), validators=[InputRequired(_("请填写“检定地点”。"))], render_kw={"maxlength": 100}
+    )
     temperature = StringField(
-        _("温度"), validators=[InputRequired(_("请填写“温度”。"))], description=_("例如 20.5 ℃"), render_kw={"maxlength": 30}
+        _("温度"),
+        validators=[InputRequired(_("请填写“温度”。"))],
+        description=_("例如 20.5 ℃"),
+        render_kw={"maxlength": 30},
     )
     humidity = StringField(
-        _("湿度"), validators=[InputRequired(_("请填写“湿度”。"))], description=_("例如 50 %RH"), render_kw={"maxlength": 30}
+        _("湿度"),
+        validators=[InputRequired(_("请填写“湿度”。"))],
+        description=_("例如 50 %RH"),
+        render_kw={"maxlength": 30},
     )
     accuracy_result = StringField(
         _("结论中的准确度等级"), description=_("例如 符合Ⅲ级；留空则证书结论为“合格”。"), render_kw={"maxlength": 60}
     )
-    failures = TextAreaField(_("不合格项"), description=_("检定不合格时必填。"), render_kw={"rows": 3, "maxlength": 500})
+    failures = TextAreaField(
+        _("不合格项"), description=_("检定不合格时必填。"), render_kw={"rows": 3, "maxlength": 500}
+    )
     record_no = StringField(_("原始记录号"), render_kw={"maxlength": 60})
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:

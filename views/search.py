@@ -87,7 +87,7 @@ def instruments(term: str) -> list[Hit]:
 
 def appointments(term: str) -> list[Hit]:
     """By the beginning of the number."""
-    if not term.isdigit():
+    if not term.isdecimal():
         return []
     statement = select(Appointment).where(Appointment.number.startswith(term, autoescape=True))
     rows = _rows(statement.order_by(Appointment.id.desc()))

@@ -62,8 +62,12 @@ class SlotView(CrudView):
     choices = {"mode": MODES, "period": tuple(PERIODS.items())}
     base_permissions = ["can_list", "can_show", "can_edit", "can_open", "close", "reopen"]
     grants = {
-        "can_list": frozenset({Role.REC, Role.IMG}), "can_show": frozenset({Role.REC, Role.IMG}), "can_edit": HEAD,
-        "can_open": HEAD, "close": HEAD, "reopen": HEAD,
+        "can_list": frozenset({Role.REC, Role.IMG}),
+        "can_show": frozenset({Role.REC, Role.IMG}),
+        "can_edit": HEAD,
+        "can_open": HEAD,
+        "close": HEAD,
+        "reopen": HEAD,
     }
 
     def row_label(self, item: Any) -> str:
@@ -122,8 +126,12 @@ class SlotView(CrudView):
                 session = db.session()
                 days = days_between(session, form.first.data, form.last.data, workdays_only=form.workdays_only.data)
                 made = open_slots(
-                    session, institute, days, capacity=form.capacity.data,
-                    modes=[DeliveryMode(m) for m in form.modes.data], periods=[Period(p) for p in form.periods.data],
+                    session,
+                    institute,
+                    days,
+                    capacity=form.capacity.data,
+                    modes=[DeliveryMode(m) for m in form.modes.data],
+                    periods=[Period(p) for p in form.periods.data],
                 )
                 asked = len(days) * len(form.modes.data) * len(form.periods.data)
                 kept = asked - made
@@ -133,9 +141,15 @@ class SlotView(CrudView):
                 db.session.rollback()
                 problems = put_on_form(form, error)
         page = self.render_template(
-            "kinds/form.html", title=gettext("批量开放时段"), form=form, form_errors=problems, view=self,
-            intro=gettext("已经存在的时段保持原有台数，不会重复建立。"), submit_label=gettext("开放"),
-            columns=["first", "last", "workdays_only", "modes", "periods", "capacity"], cancel_url=self.url("list"),
+            "kinds/form.html",
+            title=gettext("批量开放时段"),
+            form=form,
+            form_errors=problems,
+            view=self,
+            intro=gettext("已经存在的时段保持原有台数，不会重复建立。"),
+            submit_label=gettext("开放"),
+            columns=["first", "last", "workdays_only", "modes", "periods", "capacity"],
+            cancel_url=self.url("list"),
         )
         return page, 422 if request.method == "POST" else 200
 
@@ -154,14 +168,22 @@ class OpenForm(FlaskForm):
     last = DateField(_("结束日期"), validators=[InputRequired(_("请填写“结束日期”。"))])
     workdays_only = BooleanField(_("只开放工作日（按工作日历）"), default=True)
     modes = Ticks(
-        _("检定方式"), choices=list(MODES), default=[m.value for m, _word in MODES],
+        _("检定方式"),
+        choices=list(MODES),
+        default=[m.value for m, _word in MODES],
         validators=[InputRequired(_("请至少选择一种检定方式。"))],
     )
     periods = Ticks(
-        _("时段"), choices=list(PERIODS.items()), default=[p.value for p in Period],
+        _("时段"),
+        choices=list(PERIODS.items()),
+        default=[p.value for p in Period],
         validators=[InputRequired(_("请至少选择一个时段。"))],
     )
     capacity = IntegerField(
-        _("每个时段可约台数"), default=20,
-        validators=[InputRequired(_("请填写“每个时段可约台数”。")), NumberRange(1, MOST_PLACES, _("可约台数须为1～9999的整数。"))],
+        _("每个时段可约台数"),
+        default=20,
+        validators=[
+            InputRequired(_("请填写“每个时段可约台数”。")),
+            NumberRange(1, MOST_PLACES, _("可约台数须为1～9999的整数。")),
+        ],
     )

@@ -28,7 +28,8 @@ def ranks(workflow: Workflow) -> dict[StrEnum, int]:
             found.setdefault(state, depth)
         depth += 1
         targets = [
-            workflow.states(s.target) for s in workflow.steps
+            workflow.states(s.target)
+            for s in workflow.steps
             if not isinstance(s.target, Prior) and any(x in edge for x in s.source)
         ]
         edge = [t for t in dict.fromkeys(targets) if t not in found]
@@ -83,7 +84,9 @@ def _box(workflow: Workflow, state: StrEnum, x: float, y: float) -> Markup:
     return Markup(
         '<rect x="{0}" y="{1}" width="{2}" height="{3}" rx="8" fill="#fff" stroke="{4}" stroke-width="{5}"/>'
         '<text x="{6}" y="{7}" text-anchor="middle" font-size="14" fill="#1f2328">{8}</text>'
-    ).format(round(x), round(y), WIDTH, HEIGHT, stroke, width, round(x + WIDTH / 2), round(y + 22), workflow.labels[state])
+    ).format(
+        round(x), round(y), WIDTH, HEIGHT, stroke, width, round(x + WIDTH / 2), round(y + 22), workflow.labels[state]
+    )
 
 
 def _arrow(

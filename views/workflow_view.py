@@ -163,7 +163,7 @@ class WorkflowView(CrudView):
         """Fire the step with what the form holds; answers with the way back."""
         data = {need.name: _typed(form, need) for need in step.needs}
         seen = request.form.get("seen_version", "")
-        version = int(seen) if seen.isdigit() else None
+        version = int(seen) if seen.isdecimal() else None
         done = fire(db.session(), self.workflow, item.id, step.name, actor, data, seen_version=version)
         flash(gettext("“%(step)s”已完成。", step=step.label), "success")
         target = self.url("show", pk=done.id) if self.sees(done.id) else self.get_redirect()
@@ -227,7 +227,7 @@ class WorkflowView(CrudView):
         if request.form.get("all") == "1":
             items = self._filtered_rows(name)
             return [item.id for item in items] if isinstance(items, list) else items
-        keys = [int(k) for k in dict.fromkeys(request.form.getlist("rowid")) if k.isdigit()]
+        keys = [int(k) for k in dict.fromkeys(request.form.getlist("rowid")) if k.isdecimal()]
         if len(keys) > MAX_ROWS:
             abort(413, gettext("一次最多勾选 %(most)s 条。", most=MAX_ROWS))
         return sorted(keys)

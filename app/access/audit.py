@@ -5,10 +5,13 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
+import os
+from pathlib import Path
 from typing import Any
 
 from flask import current_app
-from sqlalchemy import select, text, update
+from sqlalchemy import func, select, text, update
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
 from app.access.principal import current_principal
@@ -72,7 +75,7 @@ def _digest(row: Any, previous: str) -> str:
 def seal(session: Session, limit: int = 5_000) -> int:
     """Chain the rows not yet sealed; returns how many. One sequencer at a time, so that writers never queue."""
     locked = session.scalar(text("SELECT pg_try_advisory_xact_lock(:key)"), {"key": SEAL_LOCK})
-    if not locked:
+    if not locked or not _no_writer(session):
         return 0
     last = session.scalar(
         select(AuditLog.hash)
@@ -101,9 +104,67 @@ def seal(session: Session, limit: int = 5_000) -> int:
     return count
 
 
+def _no_writer(session: Session) -> bool:
+    """Wait until nobody is between drawing a number and committing it: a row that came late with a lower number
+    would stand before rows already sealed. False when a writer takes longer; the next minute tries again."""
+    try:
+        with session.begin_nested():
+            session.execute(text("SET LOCAL lock_timeout = '2s'"))
+            session.execute(text("LOCK TABLE audit_log IN SHARE ROW EXCLUSIVE MODE"))
+    except OperationalError:
+        return False
+    return True
+
+
+def _seals() -> Path:
+    return Path(str(current_app.config["VAR_DIR"])) / "audit-seals.jsonl"
+
+
+def note_seal(session: Session) -> None:
+    """Write the head of the chain to a second place, a file that only grows; call it after the seal's commit.
+
+    Cutting off the end of the table breaks no link, so only this note can show it (TRUST 7.2).
+    """
+    sealed = select(func.count(), func.min(AuditLog.seq), func.max(AuditLog.seq)).where(AuditLog.hash.is_not(None))
+    count, first, last = session.execute(sealed.execution_options(unscoped=True)).one()
+    if not count:
+        return
+    line = {"first": _hash_at(session, first), "seq": last, "hash": _hash_at(session, last), "count": count}
+    file = _seals()
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with file.open("a", encoding="ascii") as out:
+        out.write(json.dumps(line, sort_keys=True) + "\n")
+        out.flush()
+        os.fsync(out.fileno())
+
+
+def _hash_at(session: Session, seq: int) -> str | None:
+    return session.scalar(select(AuditLog.hash).where(AuditLog.seq == seq).execution_options(unscoped=True))
+
+
+def _last_note(first: str | None) -> dict[str, Any] | None:
+    """The newest note about this chain; notes of another database that used the same folder do not count."""
+    file = _seals()
+    if not file.is_file():
+        return None
+    notes = (json.loads(line) for line in file.read_text(encoding="ascii").splitlines() if line.endswith("}"))
+    return next((note for note in reversed(list(notes)) if note["first"] == first), None)
+
+
+def _cut_off(session: Session, first: str | None, count: int) -> int | None:
+    """The last noted row when the table no longer reaches it; 0 when the whole log is gone."""
+    if not session.scalar(select(func.count()).select_from(AuditLog).execution_options(unscoped=True)):
+        somebody = session.scalar(select(func.count()).select_from(Account).execution_options(unscoped=True))
+        return 0 if somebody else None  # every account's making was logged
+    note = _last_note(first)
+    if note is None or (note["hash"] == _hash_at(session, note["seq"]) and note["count"] <= count):
+        return None
+    return int(note["seq"])
+
+
 def broken_link(session: Session) -> int | None:
-    """The first sealed row whose hash does not follow, or None when the chain holds."""
-    previous = ""
+    """The number of the first sealed row that does not follow or is missing; None when the chain holds."""
+    previous, first, count = "", None, 0
     rows = session.execute(
         select(AuditLog)
         .where(AuditLog.hash.is_not(None))
@@ -113,5 +174,5 @@ def broken_link(session: Session) -> int | None:
     for row in rows:
         if row.prev_hash != previous or row.hash != _digest(row, previous):
             return int(row.seq)
-        previous = row.hash
-    return None
+        previous, first, count = row.hash, first or row.hash, count + 1
+    return _cut_off(session, first, count)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import ColumnElement, FromClause, String, and_, cast, exists, false, or_, select, true
+from sqlalchemy import ColumnElement, FromClause, String, and_, cast, exists, false, or_, select, true, union_all
 from sqlalchemy.orm import InstrumentedAttribute
 
 from app.access.principal import Principal
@@ -45,7 +45,7 @@ def within(
     column: InstrumentedAttribute[str] | InstrumentedAttribute[str | None] | ColumnElement[str], area: str | None
 ) -> ColumnElement[bool]:
     """A division code inside an area: exact prefix of 2, 4 or 6 digits, nothing else (must-never case 57)."""
-    if area is None or len(area) not in {2, 4, 6} or not area.isdigit():
+    if area is None or len(area) not in {2, 4, 6} or not area.isdecimal():
         return false()
     return column.startswith(area, autoescape=True)
 
@@ -103,10 +103,12 @@ def instrument(p: Principal) -> ColumnElement[bool]:
         terms.append(and_(Instrument.unit_id == p.unit_id, Instrument.state.not_in(SEEN_BY_NOBODY)))
     if p.of_institute:
         filed, booked = table(Filing).c, table(AppointmentItem).c
-        terms += [
-            Instrument.id.in_(select(filed.instrument_id).where(_filing_at(filed, p.institute_id))),
-            Instrument.id.in_(select(booked.instrument_id).where(booked.institute_id == p.institute_id)),
-        ]
+        # one IN over both: two joined by OR would make PostgreSQL test every instrument there is
+        known = union_all(
+            select(filed.instrument_id).where(_filing_at(filed, p.institute_id)),
+            select(booked.instrument_id).where(booked.institute_id == p.institute_id),
+        )
+        terms.append(Instrument.id.in_(known))
     if p.has(Role.REG):
         terms.append(and_(within(Instrument.use_division, p.area), Instrument.state.not_in(SEEN_BY_NOBODY)))
     if p.has(Role.ANON):

@@ -85,21 +85,25 @@ def _check_flush(session: Session, _context: Any, _instances: Any) -> None:
         return
     if session.info.get("engine_writes"):
         return  # the engine has loaded and locked its rows through scope already
+    changed: dict[type[Any], list[Any]] = {}
     for obj in (*session.dirty, *session.deleted):
-        model = type(obj)
-        if model in SCOPES and session.is_modified(obj) and not _in_scope(session, obj, principal):
+        if type(obj) in SCOPES and session.is_modified(obj):
+            changed.setdefault(type(obj), []).append(obj)
+    for model, rows in changed.items():
+        if not _all_in_scope(session, model, rows, principal):
             raise ScopeError("out of scope")
 
 
-def _in_scope(session: Session, obj: Any, principal: Principal | None) -> bool:
-    model = type(obj)
+def _all_in_scope(session: Session, model: type[Any], rows: list[Any], principal: Principal | None) -> bool:
+    """Whether the principal sees every one of the rows as the database has them; one statement per model."""
     if principal is None:
         return False
-    pk = model.__mapper__.primary_key[0]
-    key = model.__mapper__.primary_key_from_instance(obj)[0]
-    statement = select(pk).where(pk == key, predicate(model, principal)).execution_options(unscoped=True)
+    mapper = model.__mapper__
+    keys = {mapper.primary_key_from_instance(row)[0] for row in rows}
+    pk = mapper.primary_key[0]
+    statement = select(pk).where(pk.in_(keys), predicate(model, principal)).execution_options(unscoped=True)
     with session.no_autoflush:
-        return session.execute(statement).first() is not None
+        return keys <= set(session.execute(statement).scalars())
 
 
 def install(session_class: type[Session]) -> None:

@@ -47,7 +47,7 @@ def main() -> int:
 
 
 def _port(text: str) -> int:
-    if not text.isascii() or not text.isdigit() or not 0 < int(text) < 65536:
+    if not text.isascii() or not text.isdecimal() or not 0 < int(text) < 65536:
         raise ServerError(f"PORT 应为 1 到 65535 的整数，现在是“{text}”。")
     return int(text)
 

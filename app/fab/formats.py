@@ -31,4 +31,4 @@ def plain(value: Any) -> Any:
 def thousands(value: Any) -> str:
     """12,340; a capped count keeps its plus sign."""
     text = str(value)
-    return text if "+" in text or not text.lstrip("-").isdigit() else f"{int(text):,}"
+    return text if "+" in text or not text.lstrip("-").isdecimal() else f"{int(text):,}"

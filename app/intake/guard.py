@@ -54,8 +54,15 @@ def check_upload(path: Path, filename: str) -> None:
             raise WorkbookRefused(_name_the_kind(head, path, filename))
         try:
             _check_archive(stream, size)
-        except (zipfile.BadZipFile, zlib.error, struct.error, EOFError, OSError, ValueError,
-                NotImplementedError) as error:
+        except (
+            zipfile.BadZipFile,
+            zlib.error,
+            struct.error,
+            EOFError,
+            OSError,
+            ValueError,
+            NotImplementedError,
+        ) as error:
             raise WorkbookRefused(_BROKEN) from error
     if not filename.casefold().endswith(".xlsx"):
         raise WorkbookRefused("文件扩展名不是 .xlsx，" + _SAVE_AS)

@@ -24,13 +24,13 @@ _BARE_NAME = re.compile(r"(?:CT|CR|DR)", re.IGNORECASE)
 # 称重传感器, 称量 and 名称 are right as they are.
 _WRONG_SCALE = re.compile(r"(?<![名简别对全])称(?![重量])")
 _SCALE_NAME = re.compile(r"(?:电子|计价|计重|台|地|杆|吊|案|磅|汽车|条码|打印|度盘|皮带|地磅)称")
-_FULL_NAME = (
-    "器具名称不得简写:如CT、CR、DR等。请按铭牌填写全称，例如 医用诊断螺旋计算机断层摄影装置(CT)X射线辐射源。")
+_FULL_NAME = "器具名称不得简写:如CT、CR、DR等。请按铭牌填写全称，例如 医用诊断螺旋计算机断层摄影装置(CT)X射线辐射源。"
 _SITE_EXAMPLE = "例如 110国道900公里+110米东向西车道1。"
 _MPA = re.compile(r"mpa", re.IGNORECASE)
 _EXACT_SITE = re.compile(r"\d\s*(?:公里|千米|米|km|m\b)|K\d+|\d\s*号?车道|车道\s*\d|桩号\s*\d", re.IGNORECASE)
 _PLATE = re.compile(
-    r"[京津沪渝冀豫云辽黑湘皖鲁新苏浙赣鄂桂甘晋蒙陕吉闽贵粤青藏川宁琼][A-Z][ ·]?[A-Z0-9]{4,5}[A-Z0-9]", re.IGNORECASE)
+    r"[京津沪渝冀豫云辽黑湘皖鲁新苏浙赣鄂桂甘晋蒙陕吉闽贵粤青藏川宁琼][A-Z][ ·]?[A-Z0-9]{4,5}[A-Z0-9]", re.IGNORECASE
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,8 +31,9 @@ class PlannedRow(NamedTuple):
     position: int = 0
 
 
-def plan_rows(checked: Iterable[CheckedRow], existing: Mapping[str, ExistingRow],
-              columns: Collection[str] | None = None) -> Iterator[PlannedRow]:
+def plan_rows(
+    checked: Iterable[CheckedRow], existing: Mapping[str, ExistingRow], columns: Collection[str] | None = None
+) -> Iterator[PlannedRow]:
     """Decide each row in order.
 
     A record already in the ledger with the same values is ``unchanged`` (uploading twice adds nothing);
@@ -62,8 +63,7 @@ def plan_rows(checked: Iterable[CheckedRow], existing: Mapping[str, ExistingRow]
 
 def _differing(values: Mapping[str, Any], stored: Mapping[str, Any], compared: list[str]) -> list[str]:
     """Return the fields whose values differ; None and "" are the same, fields not in ``stored`` do not count."""
-    return [key for key in compared
-            if key in stored and (values.get(key) or None) != (stored[key] or None)]
+    return [key for key in compared if key in stored and (values.get(key) or None) != (stored[key] or None)]
 
 
 def _title(values: Mapping[str, Any]) -> str:

@@ -159,7 +159,8 @@ def _find_sheets(book: CalamineWorkbook, archive: zipfile.ZipFile) -> list[Found
     sheets = found or ([best] if best else [])
     if not sheets:
         raise WorkbookRefused(
-            f"前{HEADER_WITHIN}行中没有找到表头，请使用最新模板（版本{TEMPLATE_VERSION}），不要修改表头文字。")
+            f"前{HEADER_WITHIN}行中没有找到表头，请使用最新模板（版本{TEMPLATE_VERSION}），不要修改表头文字。"
+        )
     for sheet in sheets:
         _check_columns(sheet, several=len(sheets) > 1)
     return sheets
@@ -179,11 +180,13 @@ def _find_header(sheet: Any, name: str) -> FoundSheet | None:
         if number >= HEADER_WITHIN:
             break
     if best is not None:
-        best.lines = _chain(waiting[best.header_row:], lines)
+        best.lines = _chain(waiting[best.header_row :], lines)
     return best
 
 
-def _chain(first: list[tuple[int, list[Any]]], rest: Iterator[tuple[int, list[Any]]]) -> Iterator[tuple[int, list[Any]]]:
+def _chain(
+    first: list[tuple[int, list[Any]]], rest: Iterator[tuple[int, list[Any]]]
+) -> Iterator[tuple[int, list[Any]]]:
     yield from first
     yield from rest
 
@@ -203,15 +206,22 @@ def _recognise(line: Sequence[Any]) -> dict[str, int]:
 
 def _unknown(sheet: FoundSheet) -> list[str]:
     used = set(sheet.indexes.values())
-    return [str(value).strip() for at, value in enumerate(sheet.header)
-            if at not in used and str(value).strip() and label_key(value) not in _OWN_LABELS]
+    return [
+        str(value).strip()
+        for at, value in enumerate(sheet.header)
+        if at not in used and str(value).strip() and label_key(value) not in _OWN_LABELS
+    ]
 
 
 def _check_columns(sheet: FoundSheet, several: bool) -> None:
     where = f"工作表“{sheet.name}”" if several else "文件"
-    twice = [str(value).strip() for at, value in enumerate(sheet.header)
-             if (key := _KEY_BY_LABEL.get(label_key(value))) and sheet.indexes.get(key) != at
-             and at not in sheet.indexes.values()]
+    twice = [
+        str(value).strip()
+        for at, value in enumerate(sheet.header)
+        if (key := _KEY_BY_LABEL.get(label_key(value)))
+        and sheet.indexes.get(key) != at
+        and at not in sheet.indexes.values()
+    ]
     if twice:
         raise WorkbookRefused(f"{where}中“{'”“'.join(twice)}”列重复，请只保留一列后再上传。")
     needed = set(REQUIRED_KEYS)
@@ -219,8 +229,7 @@ def _check_columns(sheet: FoundSheet, several: bool) -> None:
         needed -= {"level1", "level2"}
     missing = [LABELS[key] for key in REQUIRED_KEYS if key in needed and key not in sheet.indexes]
     if missing:
-        raise WorkbookRefused(
-            f"{where}缺少必填列：{'、'.join(missing)}，请使用最新模板（版本{TEMPLATE_VERSION}）。")
+        raise WorkbookRefused(f"{where}缺少必填列：{'、'.join(missing)}，请使用最新模板（版本{TEMPLATE_VERSION}）。")
 
 
 def _call(function: Any, *arguments: Any) -> Any:

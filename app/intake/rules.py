@@ -65,7 +65,8 @@ class RowChecker:
         self.ref = ref
         self.policy = policy
         self._plan: tuple[tuple[Field, Callable[[Field, Any], Any], dict[Any, Any] | None], ...] = tuple(
-            (field, self._parser(field), None if field.key in _UNCACHED else {}) for field in FIELDS)
+            (field, self._parser(field), None if field.key in _UNCACHED else {}) for field in FIELDS
+        )
 
     def _parser(self, field: Field) -> Callable[[Field, Any], Any]:
         if field.kind == "date":
@@ -100,8 +101,14 @@ class RowChecker:
         problems = _problems(raw, found) if found else ()
         return CheckedRow(raw.number, values, problems, key, raw.sheet, raw.position)
 
-    def _parse(self, field: Field, parser: Callable[[Field, Any], Any], memory: dict[Any, Any] | None,
-               cell: Any, found: list[tuple[str, str, str]]) -> Any:
+    def _parse(
+        self,
+        field: Field,
+        parser: Callable[[Field, Any], Any],
+        memory: dict[Any, Any] | None,
+        cell: Any,
+        found: list[tuple[str, str, str]],
+    ) -> Any:
         if cell == "":
             return _BLANK_VALUE.get(field.kind, "")
         # 1, 1.0 and True are equal keys but not equal texts: the type belongs to the key.
@@ -171,8 +178,11 @@ class RowChecker:
             right = "”或“".join(ref.level1 for ref in fitting)
             if not level1:
                 return ("level1", ERROR, f"请填写“一级目录”，二级目录“{shown(level2)}”属于“{right}”。")
-            return ("level1", ERROR,
-                    f"一级目录“{shown(level1)}”与二级目录“{shown(level2)}”不对应，一级目录请改为“{right}”。")
+            return (
+                "level1",
+                ERROR,
+                f"一级目录“{shown(level1)}”与二级目录“{shown(level2)}”不对应，一级目录请改为“{right}”。",
+            )
         return ("level2", ERROR, _unknown_category(level2, "请从《强检器具目录》中选择二级目录。"))
 
 

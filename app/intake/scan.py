@@ -27,7 +27,7 @@ _ODD_SPELLING = (b"r='", b"r =", b"r= ", b"t='e'")
 _ODD_WITH_BREAKS = re.compile(rb"""<f\s|[\t\n\r]r\s*=|\br[\t\n\r]+=|\br=[\t\n\r]+["']""")
 _FAR = re.compile(rb' r="(?:([A-Z]{2,4})(\d{1,9})|[A-Z]?(\d{6,9}))"')
 # By the schema the formula is the first child of its cell.
-_FORMULA_CELL = re.compile(rb'<c ([^<>]*)><f[ >/]')
+_FORMULA_CELL = re.compile(rb"<c ([^<>]*)><f[ >/]")
 _ERROR_CELL = re.compile(rb'<c ([^<>]*)t="e"[^<>]*>')
 _CELL_AT = re.compile(rb'(?:^| )r="([A-Z]{1,4})(\d{1,9})"')
 _REFERENCE = re.compile(r"([A-Z]{1,4})([0-9]{1,9})")
@@ -59,7 +59,8 @@ def sheet_parts(archive: zipfile.ZipFile) -> dict[str, str]:
     for element in workbook.iter():
         if element.tag.rpartition("}")[2] == "sheet":
             relation = element.get(_RELATION) or next(
-                (value for key, value in element.attrib.items() if key.endswith("}id")), "")
+                (value for key, value in element.attrib.items() if key.endswith("}id")), ""
+            )
             target = targets.get(relation, "")
             parts[element.get("name", "")] = target[1:] if target.startswith("/") else f"xl/{target}"
     return parts

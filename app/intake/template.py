@@ -20,8 +20,14 @@ HEADER_ROW = 2
 PREPARED_ROWS = 2000
 _REQUIRED_FILL = PatternFill("solid", fgColor="FFF2CC")
 _OPTIONAL_FILL = PatternFill("solid", fgColor="EDEDED")
-_KINDS = {"text": "文本", "choice": "下拉选择", "date": "日期，例如 2027-03-14", "quantity": "整数",
-          "division": "6位数字代码", "category": "下拉选择"}
+_KINDS = {
+    "text": "文本",
+    "choice": "下拉选择",
+    "date": "日期，例如 2027-03-14",
+    "quantity": "整数",
+    "division": "6位数字代码",
+    "category": "下拉选择",
+}
 
 
 def write_template(out: Path, ref: ReferenceTables, version: str = TEMPLATE_VERSION) -> None:
@@ -38,8 +44,10 @@ def write_template(out: Path, ref: ReferenceTables, version: str = TEMPLATE_VERS
 
 
 def _entry_sheet(sheet: Any, version: str) -> None:
-    sheet["A1"] = (f"强制检定器具信息导入模板（版本{version}）。带*的列必填；从第{HEADER_ROW + 1}行起每行一台器具，"
-                   f"请勿修改表头；各列要求见“{NOTES_SHEET}”。")
+    sheet["A1"] = (
+        f"强制检定器具信息导入模板（版本{version}）。带*的列必填；从第{HEADER_ROW + 1}行起每行一台器具，"
+        f"请勿修改表头；各列要求见“{NOTES_SHEET}”。"
+    )
     sheet.append([f"{field.label}*" if field.required else field.label for field in FIELDS])
     sheet["A1"].font = Font(bold=True)
     for index, field in enumerate(FIELDS, 1):
@@ -111,15 +119,23 @@ def _add_lists(sheet: Any, last_pair: int, last_level1: int) -> None:
     first, last = HEADER_ROW + 1, HEADER_ROW + PREPARED_ROWS
     letters = {field.key: get_column_letter(index) for index, field in enumerate(FIELDS, 1)}
     level1, quoted = letters["level1"], f"'{CATALOGUE_SHEET}'"
-    formulas = {field.key: f'"{",".join(choice.label for choice in field.choices)}"'
-                for field in FIELDS if field.choices}
+    formulas = {
+        field.key: f'"{",".join(choice.label for choice in field.choices)}"' for field in FIELDS if field.choices
+    }
     formulas["level1"] = f"{quoted}!$D$2:$D${max(last_level1, 2)}"
     pairs = f"{quoted}!$A$1:$A${max(last_pair, 2)}"
     # The second list follows the first: the entries of one level-1 name stand together.
-    formulas["level2"] = (f"OFFSET({quoted}!$B$1,MATCH(${level1}{first},{pairs},0)-1,0,"
-                          f"COUNTIF({pairs},${level1}{first}),1)")
+    formulas["level2"] = (
+        f"OFFSET({quoted}!$B$1,MATCH(${level1}{first},{pairs},0)-1,0,COUNTIF({pairs},${level1}{first}),1)"
+    )
     for key, formula in formulas.items():
-        rule = DataValidation(type="list", formula1=formula, allow_blank=True, showErrorMessage=True,
-                              errorTitle="请从列表中选择", error="请从下拉列表中选择。")
+        rule = DataValidation(
+            type="list",
+            formula1=formula,
+            allow_blank=True,
+            showErrorMessage=True,
+            errorTitle="请从列表中选择",
+            error="请从下拉列表中选择。",
+        )
         rule.add(f"{letters[key]}{first}:{letters[key]}{last}")
         sheet.add_data_validation(rule)

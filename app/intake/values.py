@@ -14,7 +14,9 @@ from app.intake.reader import ERROR_CELL
 from app.intake.reference import DivisionRef, ReferenceTables, is_county_like
 from app.intake.text import clean, fold, half_width
 
-_DATE = re.compile(r"(\d{4})(?:([-./])(\d{1,2})\2(\d{1,2})|年(\d{1,2})月(\d{1,2})[日号]?|(\d{2})(\d{2}))(?:[ T]0?0:00(?::00)?)?")
+_DATE = re.compile(
+    r"(\d{4})(?:([-./])(\d{1,2})\2(\d{1,2})|年(\d{1,2})月(\d{1,2})[日号]?|(\d{2})(\d{2}))(?:[ T]0?0:00(?::00)?)?"
+)
 _CODE = re.compile(r"\d{6}(?:\d{3}|\d{6})?")
 _CODE_IN_BRACKETS = re.compile(r".*\[(\d{6}|\d{9}|\d{12})\]")
 _ERROR_TEXTS = frozenset((ERROR_CELL, "#N/A", "#REF!", "#VALUE!", "#DIV/0!", "#NAME?", "#NULL!", "#NUM!"))

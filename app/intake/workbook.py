@@ -56,8 +56,15 @@ def write_error_workbook(source: Path | Sequence[RawRow], planned: Iterable[Plan
             rows = [row for row in source if row.sheet == shown]
             keys = [key for key in LABELS if any(key in row.cells or key in row.formula for row in rows)]
             lines = ((row.number, [row.cells.get(key, "") for key in keys]) for row in rows)
-            _write_sheet(book, shown or "器具信息", [LABELS[key] for key in keys],
-                         {key: at for at, key in enumerate(keys)}, lines, refused, shown)
+            _write_sheet(
+                book,
+                shown or "器具信息",
+                [LABELS[key] for key in keys],
+                {key: at for at, key in enumerate(keys)},
+                lines,
+                refused,
+                shown,
+            )
     book.save(out)
     return len(refused)
 
@@ -70,9 +77,15 @@ def _from_file(sheet: FoundSheet) -> tuple[list[Any], dict[str, int], Iterator[t
     return [sheet.header[at] for at in kept], {key: places[at] for key, at in sheet.indexes.items()}, lines
 
 
-def _write_sheet(book: Any, title: str, header: list[Any], indexes: dict[str, int],
-                 lines: Iterator[tuple[int, list[Any]]], refused: dict[tuple[str, int], PlannedRow],
-                 shown: str) -> None:
+def _write_sheet(
+    book: Any,
+    title: str,
+    header: list[Any],
+    indexes: dict[str, int],
+    lines: Iterator[tuple[int, list[Any]]],
+    refused: dict[tuple[str, int], PlannedRow],
+    shown: str,
+) -> None:
     sheet = book.create_sheet(title)
     sheet.freeze_panes = "B2"
     sheet.column_dimensions["A"].width = 8
@@ -116,8 +129,9 @@ def _styled(sheet: Any, value: Any, font: Font) -> Any:
 
 def _plain(sheet: Any, value: Any) -> Any:
     """Return ``value`` for the sheet: bare where that is safe and quick, as a text cell where it could act."""
-    if type(value) is str and (value[:1] == "=" or not value.isprintable() or len(value) > _MAX_CELL
-                               or value.startswith("#")):
+    if type(value) is str and (
+        value[:1] == "=" or not value.isprintable() or len(value) > _MAX_CELL or value.startswith("#")
+    ):
         return _text_cell(sheet, value)
     if isinstance(value, dt.date):
         return _text_cell(sheet, value)

@@ -92,7 +92,7 @@ def _open(session: Session, actor: Principal, instrument: Instrument) -> Filing:
 def check_submission(instrument_ids: Iterable[int], data: Mapping[str, Any]) -> None:
     """Raise InvalidInputError, by field, for what must be there before a single row is touched."""
     problems: dict[str, str] = {}
-    if not str(data.get("institute_id") or "").isdigit():
+    if not str(data.get("institute_id") or "").isdecimal():
         problems["institute_id"] = "请选择备案的技术机构。"
     if not data.get("declaration"):
         problems["declaration"] = "请确认责任声明。"

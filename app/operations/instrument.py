@@ -161,7 +161,7 @@ def check_values(session: Session, cells: Mapping[str, Any], ref: ReferenceTable
     return dict(checked.values)
 
 
-EXPORT_COLUMNS: tuple[str, ...] = tuple(f.label for f in FIELDS if f.key not in {"category_code"})
+EXPORT_COLUMNS: tuple[str, ...] = tuple(f.label for f in FIELDS if f.key != "category_code")
 
 
 def export_rows(

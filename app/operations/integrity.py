@@ -139,7 +139,7 @@ def _replay(session: Session) -> int:
     wrong = 0
     for workflow in REGISTRY.values():
         allowed = _arrows(workflow)
-        states = dict(session.execute(select(workflow.model.id, workflow.model.state)).tuples().all())
+        states: dict[int, str] = dict(session.execute(select(workflow.model.id, workflow.model.state)).tuples().all())
         last: dict[int, str] = {}
         rows = session.execute(
             select(TransitionLog.entity_id, TransitionLog.step, TransitionLog.from_state, TransitionLog.to_state)

@@ -73,8 +73,14 @@ def run_export(session: Session, job: Job, actor: Principal) -> None:
             return
         digest, size = filestore.put(out.read_bytes()), out.stat().st_size
     kept = Attachment(
-        owner_type="job", owner_id=job.id, kind="export", filename=file_name(), content_type=XLSX, sha256=digest,
-        size=size, account_id=actor.account_id,
+        owner_type="job",
+        owner_id=job.id,
+        kind="export",
+        filename=file_name(),
+        content_type=XLSX,
+        sha256=digest,
+        size=size,
+        account_id=actor.account_id,
     )
     session.add(kept)
     session.flush()

@@ -13,7 +13,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy import bindparam, delete, func, insert, select, update
 from sqlalchemy.dialects.postgresql import insert as pg_insert
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
@@ -236,11 +236,16 @@ def _write_chunk(session: Session, job: Job, actor: Principal, unit: Unit, rows:
             for pk, division in ((made[r["dup_key"]], r["use_division"]) for r in records if r["dup_key"] in made)
         ],
     ) if made else None
-    for row in rows:
-        row.instrument_id = made.get(row.dup_key)
-        if row.instrument_id is None:
-            row.outcome = "rival"
-    session.flush()
+    own = ImportRow.job_id == job.id
+    written = [{"p": row.position, "i": made[row.dup_key]} for row in rows if row.dup_key in made]
+    if written:
+        table = ImportRow.__table__
+        checkpoint = update(table).where(table.c.job_id == job.id, table.c.position == bindparam("p"))
+        session.connection().execute(checkpoint.values(instrument_id=bindparam("i")), written)
+    rivals = [row.position for row in rows if row.dup_key not in made]
+    if rivals:
+        session.execute(update(ImportRow).where(own, ImportRow.position.in_(rivals)).values(outcome="rival"))
+    session.expire_all()
 
 
 def _record(row: ImportRow, unit: Unit, state: InstrumentState) -> dict[str, Any]:

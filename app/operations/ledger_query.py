@@ -21,7 +21,14 @@ from models.enums import InstrumentState
 from models.instrument import Instrument
 
 SEARCH_COLUMNS = (
-    "search_text", "serial_no", "state", "valid_until", "category", "use_division", "delivery_mode", "purpose",
+    "search_text",
+    "serial_no",
+    "state",
+    "valid_until",
+    "category",
+    "use_division",
+    "delivery_mode",
+    "purpose",
 )
 """The columns the ledger can be searched by; each is answered by an index."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from app.operations.account import institutes_for, place_of_use
+from app.operations.registration import institutes_for, place_of_use
 from models.reference import Division
 
 LEVELS = ("province", "city", "county")

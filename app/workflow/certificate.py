@@ -16,6 +16,7 @@ from app.workflow.authorisation import lapsed
 from app.workflow.engine import REASON, Context, Field, Guard, Prior, Step, Workflow, cascade
 from app.workflow.numbers import next_number
 from app.workflow.outgoing import enqueue_job
+from models.account import Account
 from models.certificate import Certificate
 from models.enums import CertificateKind, CertificateState, Conclusion, Role
 from models.instrument import Instrument
@@ -93,6 +94,9 @@ def _number_and_queue(ctx: Context) -> None:
     c.number = f"{institute.code if institute else ''}{word}{year}{count:06d}"
     c.lookup_code = "".join(secrets.choice(CODE_ALPHABET) for _ in range(8))
     c.approver_id, c.issued_at = ctx.actor.account_id, clock.now()
+    # the signers' names are part of the paper: they stay as they were, and readers outside the institute see them
+    checker = ctx.session.get(Account, c.checker_id, execution_options={"unscoped": True})
+    c.facts = {**c.facts, "checker": checker.name if checker else "", "approver": ctx.actor.name}
     enqueue_job(ctx.session, "publish_certificate", {"certificate_id": c.id}, key=f"publish-{c.id}-{c.number}")
 
 

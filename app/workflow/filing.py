@@ -74,7 +74,7 @@ def _target(ctx: Context) -> Institute | None:
 
 def _number(value: object) -> int:
     text = str(value or "0")
-    return int(text) if text.isdigit() else 0
+    return int(text) if text.isdecimal() else 0
 
 
 def _inside_city(ctx: Context) -> str | None:

@@ -67,7 +67,7 @@ def _key_free(verb: str) -> Guard:
 
 
 def _never_used(ctx: Context) -> str | None:
-    filed = select(Filing.id).where(Filing.instrument_id == ctx.obj.id, Filing.submitted_at.is_not(None))
+    filed = select(Filing.id).where(Filing.instrument_id == ctx.obj.id, Filing.final_institute_id.is_not(None))
     if ctx.session.execute(filed.execution_options(unscoped=True)).first():
         return "已备案或已检定的器具不能删除。"
     used = ever_booked(ctx.session, ctx.obj.id) or ever_verified(ctx.session, ctx.obj.id)

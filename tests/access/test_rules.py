@@ -35,7 +35,12 @@ def test_organisation_codes(code, right):
 
 @pytest.mark.parametrize(
     ("number", "right"),
-    [("11010519491231002X", True), ("440524188001010014", True), ("230183198808140728", False), ("110105194902300021", False)],
+    [
+        ("11010519491231002X", True),
+        ("440524188001010014", True),
+        ("230183198808140728", False),
+        ("110105194902300021", False),
+    ],
 )
 def test_id_numbers(number, right):
     assert valid_id_number(number) is right
@@ -50,7 +55,9 @@ def test_masks():
     assert (mask_phone("13312341111"), mask_name("王小明")) == ("133****1111", "王**")
 
 
-@pytest.mark.parametrize("password", ["short1A", "1234567890", "aaaaaaaaaaaa", "guangming2026x", "123321123321", "x" * 129])
+@pytest.mark.parametrize(
+    "password", ["short1A", "1234567890", "aaaaaaaaaaaa", "guangming2026x", "123321123321", "x" * 129]
+)
 def test_bad_passwords_get_a_sentence(password):
     assert problem_with(password, ["guangming2026"]) is not None
 
@@ -81,9 +88,15 @@ def test_roles_that_one_person_may_hold(kind, roles, allowed):
 @pytest.mark.parametrize(
     ("key", "value"),
     [
-        ("FAB_ADD_SECURITY_API", True), ("FAB_ALLOW_GET_UNSAFE_MUTATIONS", True), ("WTF_CSRF_ENABLED", False),
-        ("RATELIMIT_ENABLED", False), ("AUTH_USER_REGISTRATION", True), ("FAB_API_MAX_PAGE_SIZE", 1000),
-        ("SECRET_KEY", "short"), ("FAB_SAFE_REDIRECT_HOSTS", []), ("AUTH_DB_FAKE_PASSWORD_HASH_CHECK", "pbkdf2:x"),
+        ("FAB_ADD_SECURITY_API", True),
+        ("FAB_ALLOW_GET_UNSAFE_MUTATIONS", True),
+        ("WTF_CSRF_ENABLED", False),
+        ("RATELIMIT_ENABLED", False),
+        ("AUTH_USER_REGISTRATION", True),
+        ("FAB_API_MAX_PAGE_SIZE", 1000),
+        ("SECRET_KEY", "short"),
+        ("FAB_SAFE_REDIRECT_HOSTS", []),
+        ("AUTH_DB_FAKE_PASSWORD_HASH_CHECK", "pbkdf2:x"),
     ],
 )
 def test_an_unsafe_setting_stops_the_start(app, monkeypatch, key, value):
@@ -136,6 +149,15 @@ def test_health_tells_the_stores(app):
 
 def test_stock_views_are_not_there(app, world):
     client = login(app, world, "adm")
-    for address in ("/users/list/", "/roles/list/", "/permissions/list/", "/resetpassword/form", "/registeruser/list/",
-                    "/userstatschartview/chart/", "/resetmypassword/form", "/userinfoeditview/form", "/swagger/v1"):
+    for address in (
+        "/users/list/",
+        "/roles/list/",
+        "/permissions/list/",
+        "/resetpassword/form",
+        "/registeruser/list/",
+        "/userstatschartview/chart/",
+        "/resetmypassword/form",
+        "/userinfoeditview/form",
+        "/swagger/v1",
+    ):
         assert client.get(address).status_code == 404, address

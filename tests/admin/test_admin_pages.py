@@ -9,9 +9,9 @@ from sqlalchemy import func, select
 
 from app import clock
 from app.access.principal import as_system
+from app.operations.appointment import book
 from app.operations.message import receive
 from models import CalendarException, Category, Institute, InstituteCapability, Message, Slot, Unit
-from models.base import db
 from tests.client import login, post, text, visitor
 from tests.world import booked, filed, issued, slot_of
 
@@ -80,8 +80,11 @@ def far(days: int) -> str:
 @pytest.mark.feature("APT-32")
 def test_opening_changing_and_closing_slots(app, world, session):
     head = login(app, world, "imgA")
-    wrong = post(head, "/slots/open", {"first": far(40), "last": far(39), "modes": ["onsite"], "periods": ["morning"],
-                                       "capacity": "7"})
+    wrong = post(
+        head,
+        "/slots/open",
+        {"first": far(40), "last": far(39), "modes": ["onsite"], "periods": ["morning"], "capacity": "7"},
+    )
     assert wrong.status_code == 422
     assert "“结束日期”不能早于“开始日期”。" in text(wrong)
     assert f'value="{far(40)}"' in text(wrong)
@@ -93,18 +96,26 @@ def test_opening_changing_and_closing_slots(app, world, session):
     post(head, "/slots/open", working)
     with as_system("test"):
         mine = select(func.count()).where(
-            Slot.institute_id == world.institutes["A"], Slot.day >= clock.today() + timedelta(days=40),
-            Slot.day <= clock.today() + timedelta(days=46), Slot.mode == "onsite",
+            Slot.institute_id == world.institutes["A"],
+            Slot.day >= clock.today() + timedelta(days=40),
+            Slot.day <= clock.today() + timedelta(days=46),
+            Slot.mode == "onsite",
         )
         assert session.scalar(mine.where(Slot.period == "morning")) == 7
         assert session.scalar(mine.where(Slot.period == "afternoon")) < 7
         slot = session.execute(
-            select(Slot).where(Slot.institute_id == world.institutes["A"], Slot.day == clock.today() + timedelta(days=40),
-                               Slot.mode == "onsite", Slot.period == "morning")
+            select(Slot).where(
+                Slot.institute_id == world.institutes["A"],
+                Slot.day == clock.today() + timedelta(days=40),
+                Slot.mode == "onsite",
+                Slot.period == "morning",
+            )
         ).scalar_one()
-        slot.taken = 3
-        session.commit()
         pk = slot.id
+    ids = [filed(world, "ua1").id for _ in range(3)]
+    with world.acting("ua1") as actor:
+        book(session, actor, instrument_ids=ids, slot_id=pk)
+        session.commit()
     few = post(head, f"/slots/edit/{pk}", {"capacity": "2"})
     assert few.status_code == 422
     assert "该时段已约3台" in text(few)
@@ -116,7 +127,11 @@ def test_opening_changing_and_closing_slots(app, world, session):
     post(head, "/slots/action_post", {"action": "close", "rowid": [pk]})
     with as_system("test"):
         session.expire_all()
-        assert (session.get(Slot, pk).capacity, session.get(Slot, pk).taken, session.get(Slot, pk).closed) == (4, 3, True)
+        assert (session.get(Slot, pk).capacity, session.get(Slot, pk).taken, session.get(Slot, pk).closed) == (
+            4,
+            3,
+            True,
+        )
     assert f'value="{pk}"' not in text(unit.get(f"/book/time?ids={made.id}"))
     post(head, f"/slots/action/reopen/{pk}")
     assert f'value="{pk}"' in text(unit.get(f"/book/time?ids={made.id}"))
@@ -131,8 +146,15 @@ def test_opening_changing_and_closing_slots(app, world, session):
 
 def test_a_new_institute_is_authorised_for_all_mandatory_categories(app, world, session):
     admin = login(app, world, "adm")
-    form = {"name": "番禺计量检定所<b>", "code": "PY01", "division": "440113", "address": "市桥路1号", "phone": "020-1",
-            "authorisation_no": "（粤）法计（2026）01", "authorised_until": far(900)}
+    form = {
+        "name": "番禺计量检定所<b>",
+        "code": "PY01",
+        "division": "440113",
+        "address": "市桥路1号",
+        "phone": "020-1",
+        "authorisation_no": "（粤）法计（2026）01",
+        "authorised_until": far(900),
+    }
     bad = post(admin, "/institutes/add", {**form, "code": "番禺"})
     assert bad.status_code == 422
     assert "2～8位字母或数字" in text(bad)
@@ -175,8 +197,12 @@ def test_catalogue_and_calendar(app, world, session):
     admin = login(app, world, "adm")
     row = session.execute(select(Category).where(Category.level2 == "非自动衡器")).scalar_one()
     pk, before = row.id, row.cycle_months
-    form = {"verification_mode": row.verification_mode, "scope_text": row.scope_text, "typical_use": row.typical_use,
-            "valid": "y"}
+    form = {
+        "verification_mode": row.verification_mode,
+        "scope_text": row.scope_text,
+        "typical_use": row.typical_use,
+        "valid": "y",
+    }
     assert "1～120" in text(post(admin, f"/categories/edit/{pk}", {**form, "cycle_months": "999"}))
     assert post(admin, f"/categories/edit/{pk}", {**form, "cycle_months": str(before)}).status_code == 303
     day = "2031-05-05"
@@ -198,8 +224,13 @@ def test_catalogue_and_calendar(app, world, session):
 def test_messages_are_received_by_their_recipient_alone(app, world, session):
     with as_system("test"):
         rows = [
-            Message(account_id=world.people["ua1"], key=f"t{n}-{clock.now().timestamp()}", subject=f"<i>通知{n}</i>",
-                    body="请查看", link=link)
+            Message(
+                account_id=world.people["ua1"],
+                key=f"t{n}-{clock.now().timestamp()}",
+                subject=f"<i>通知{n}</i>",
+                body="请查看",
+                link=link,
+            )
             for n, link in enumerate(("/appointments/list/", "//evil.example/", None))
         ]
         session.add_all(rows)

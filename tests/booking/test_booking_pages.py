@@ -11,7 +11,7 @@ from sqlalchemy import select
 from app.access.principal import as_system
 from models import Appointment, AppointmentItem, Slot
 from models.base import db
-from tests.client import login, post, text, visitor
+from tests.client import login, post, text, token, visitor
 from tests.world import booked, filed, instrument, slot_of
 
 pytestmark = pytest.mark.usefixtures("context")
@@ -20,8 +20,12 @@ XSS = "<script>alert(1)</script>"
 
 def form(ids, slot, **more):
     return {
-        "ids": ",".join(str(i) for i in ids), "slot_id": str(slot), "contact_name": "王小明",
-        "contact_phone": "13912345678", "note": "请先电话联系", **more,
+        "ids": ",".join(str(i) for i in ids),
+        "slot_id": str(slot),
+        "contact_name": "王小明",
+        "contact_phone": "13912345678",
+        "note": "请先电话联系",
+        **more,
     }
 
 
@@ -45,7 +49,6 @@ def test_only_filed_instruments_without_an_order_are_offered(app, world, session
     assert "备案尚未通过，不能预约" in answer
 
 
-@pytest.mark.feature("APT-28")
 def test_booking_from_ticked_instruments_to_the_order(app, world, session):
     ids = [filed(world, "ua1").id for _ in range(2)]
     client, slot = login(app, world, "ua1"), slot_of(world, "A")
@@ -108,9 +111,15 @@ def test_losing_the_slot_keeps_everything_typed(app, world, session):
     client = login(app, world, "ua1")
     slot = slot_of(world, "A1")
     with as_system("test"):
-        full = session.execute(
-            select(Slot).where(Slot.institute_id == world.institutes["A"], Slot.mode == "onsite").order_by(Slot.id.desc())
-        ).scalars().first()
+        full = (
+            session.execute(
+                select(Slot)
+                .where(Slot.institute_id == world.institutes["A"], Slot.mode == "onsite")
+                .order_by(Slot.id.desc())
+            )
+            .scalars()
+            .first()
+        )
         full.capacity = full.taken + 1
         session.commit()
         full_id, full_taken = full.id, full.taken
@@ -128,7 +137,8 @@ def test_losing_the_slot_keeps_everything_typed(app, world, session):
 def test_losing_an_instrument_keeps_everything_typed(app, world):
     order, free = booked(world, "ua1"), filed(world, "ua1")
     answer = post(
-        login(app, world, "ua1"), "/book/submit",
+        login(app, world, "ua1"),
+        "/book/submit",
         form([order.instruments[0], free.id], slot_of(world, "A").id, act="submit"),
     )
     page = text(answer)
@@ -169,8 +179,22 @@ def test_a_visitor_is_sent_to_log_in(app):
 
 @pytest.mark.parametrize(
     ("who", "status"),
-    [("ua1", 200), ("recA", 200), ("verA", 200), ("imgA", 200), ("regA", 200), ("regA1", 200), ("regP", 200),
-     ("ua2", 404), ("ub1", 404), ("recB", 404), ("regA2", 404), ("regB", 404), ("aud", 403), ("adm", 403)],
+    [
+        ("ua1", 200),
+        ("recA", 200),
+        ("verA", 200),
+        ("imgA", 200),
+        ("regA", 200),
+        ("regA1", 200),
+        ("regP", 200),
+        ("ua2", 404),
+        ("ub1", 404),
+        ("recB", 404),
+        ("regA2", 404),
+        ("regB", 404),
+        ("aud", 403),
+        ("adm", 403),
+    ],
 )
 def test_who_sees_an_order(app, world, who, status):
     order = booked(world, "ua1", delivery_mode="deliver")
@@ -251,3 +275,59 @@ def test_a_stale_page_is_refused(app, world):
     assert of(Appointment, pk).state == "accepted"
     answer = post(desk, f"/appointments/step/accept/{pk}", {"seen_version": seen, "note": ""}, follow_redirects=True)
     assert "该记录已被他人处理，请刷新后重试。" in text(answer)
+
+
+@pytest.mark.feature("APT-28")
+def test_of_two_rivals_for_the_last_place_one_wins(app, world, session):
+    """Full and past slots cannot be taken either, whatever a page sends."""
+    from datetime import timedelta
+    from threading import Barrier, Thread
+
+    from app import clock
+
+    slot = Slot(
+        institute_id=world.institutes["A"],
+        mode="onsite",
+        day=clock.today() + timedelta(days=50),
+        period="morning",
+        capacity=1,
+        taken=0,
+    )
+    past = Slot(
+        institute_id=world.institutes["A"],
+        mode="onsite",
+        day=clock.today() - timedelta(days=3),
+        period="morning",
+        capacity=9,
+        taken=0,
+    )
+    with as_system("test"):
+        session.add_all([slot, past])
+        session.commit()
+        pk, past_pk = slot.id, past.id
+    rivals = []
+    for nick in ("ua1", "ua2"):
+        made = filed(world, nick)
+        rivals.append((login(app, world, nick), form([made.id], pk, act="submit")))
+    assert "该时段不可预约" in text(post(rivals[0][0], "/book/submit", {**rivals[0][1], "slot_id": past_pk}))
+    with as_system("test"):  # other tests take the first slot they find
+        session.delete(session.get(Slot, past_pk))
+        session.commit()
+    start, answers = Barrier(2), []
+
+    def press(client, data):
+        data = {**data, "csrf_token": token(client)}
+        start.wait()
+        answers.append(client.post("/book/submit", data=data))
+
+    threads = [Thread(target=press, args=rival) for rival in rivals]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(a.status_code for a in answers) == [303, 422]
+    lost = next(a for a in answers if a.status_code == 422)
+    assert "该时段已约满，请选择其他时段。" in text(lost)
+    assert of(Slot, pk).taken == 1
+    third = post(rivals[0][0], "/book/time", form([filed(world, "ua1").id], pk))
+    assert "该时段已约满" in text(third)

@@ -27,9 +27,18 @@ def of(model, pk):
 
 def result(**more):
     return {
-        "act": "save", "conclusion": "pass", "verified_on": clock.today().isoformat(), "cycle_months": "12",
-        "place": "农贸市场", "temperature": "20.5 ℃", "humidity": "50 %RH", "item": ["外观", "示值误差", ""],
-        "result": ["完好", "+1 g", ""], "requirement": ["无损伤", "±5 g", ""], "record_no": "YS-1", **more,
+        "act": "save",
+        "conclusion": "pass",
+        "verified_on": clock.today().isoformat(),
+        "cycle_months": "12",
+        "place": "农贸市场",
+        "temperature": "20.5 ℃",
+        "humidity": "50 %RH",
+        "item": ["外观", "示值误差", ""],
+        "result": ["完好", "+1 g", ""],
+        "requirement": ["无损伤", "±5 g", ""],
+        "record_no": "YS-1",
+        **more,
     }
 
 
@@ -183,7 +192,9 @@ def test_revoking_needs_two_persons(app, world):
     pk = issued(world, order.items[0])
     approver, head = login(app, world, "aprA"), login(app, world, "imgA")
     post(approver, f"/certificates/step/ask_revocation/{pk}", {"reason": "标准器超差，结果不可靠"})
-    said = post(approver, f"/certificates/step/revoke/{pk}", {"reason": "标准器超差，结果不可靠"}, follow_redirects=True)
+    said = post(
+        approver, f"/certificates/step/revoke/{pk}", {"reason": "标准器超差，结果不可靠"}, follow_redirects=True
+    )
     assert "撤销须由两人确认。" in text(said)
     post(head, f"/certificates/step/revoke/{pk}", {"reason": "标准器超差，结果不可靠"})
     assert of(Certificate, pk).state == "revoked"
@@ -217,9 +228,20 @@ def paper(app, world):
 
 @pytest.mark.parametrize(
     ("who", "shown", "draft"),
-    [("ua1", 200, 404), ("verA", 200, 200), ("recA", 200, 200), ("imgA", 200, 200), ("regA", 200, 404),
-     ("ua2", 404, 404), ("ub1", 404, 404), ("regA2", 404, 404), ("recB", 404, 404), ("verB", 404, 404),
-     ("aud", 403, 403), ("adm", 403, 403)],
+    [
+        ("ua1", 200, 404),
+        ("verA", 200, 200),
+        ("recA", 200, 200),
+        ("imgA", 200, 200),
+        ("regA", 200, 404),
+        ("ua2", 404, 404),
+        ("ub1", 404, 404),
+        ("regA2", 404, 404),
+        ("recB", 404, 404),
+        ("verB", 404, 404),
+        ("aud", 403, 403),
+        ("adm", 403, 403),
+    ],
 )
 def test_who_sees_papers(app, world, paper, who, shown, draft):
     client = login(app, world, who)

@@ -32,10 +32,23 @@ ROWS = 3_000
 def workbook(path: Path, count: int, prefix: str) -> bytes:
     """A ledger of `count` scales."""
     cells = {
-        "器具名称": "电子计价秤", "一级目录": "非自动衡器", "二级目录": "非自动衡器", "型号规格": "ACS-30",
-        "测量范围": "(0-30)kg", "准确度等级": "Ⅲ", "自编号": "", "生产厂家": "大华", "器具产地": "国产",
-        "使用地点行政区划": "440103", "安装/使用地点": "农贸市场", "购置时间": None, "器具数量": 1, "器具用途": "贸易结算",
-        "送检方式": "现场检", "有效期至": None, "备注": "",
+        "器具名称": "电子计价秤",
+        "一级目录": "非自动衡器",
+        "二级目录": "非自动衡器",
+        "型号规格": "ACS-30",
+        "测量范围": "(0-30)kg",
+        "准确度等级": "Ⅲ",
+        "自编号": "",
+        "生产厂家": "大华",
+        "器具产地": "国产",
+        "使用地点行政区划": "440103",
+        "安装/使用地点": "农贸市场",
+        "购置时间": None,
+        "器具数量": 1,
+        "器具用途": "贸易结算",
+        "送检方式": "现场检",
+        "有效期至": None,
+        "备注": "",
     }
     rows = ([{**cells, "出厂编号": f"{prefix}{n:05d}"}[c] for c in EXPORT_COLUMNS] for n in range(count))
     write_rows(path, EXPORT_COLUMNS, rows)
@@ -114,7 +127,9 @@ def written(session, prefix: str) -> tuple[int, int, int]:
             select(func.count(), func.count(Instrument.serial_no.distinct())).where(mine)
         ).one()
         lines = session.scalar(
-            select(func.count()).select_from(TransitionLog).where(
+            select(func.count())
+            .select_from(TransitionLog)
+            .where(
                 TransitionLog.step == "import",
                 TransitionLog.instrument_id.in_(select(Instrument.id).where(mine)),
             )
@@ -132,7 +147,8 @@ def test_a_worker_killed_in_the_middle_of_an_import(world, session, tmp_path):
         killed = worker.kill()
     half = job_row(session, pk)
     print(f"\nkilled {killed} processes at {half.done}/{half.total} rows after {time.monotonic() - begun:.1f} s")
-    assert half.state == JobState.RUNNING and half.done < ROWS, "the kill came too late to prove anything"
+    assert half.state == JobState.RUNNING, "the kill came too late to prove anything"
+    assert half.done < ROWS
     begun, worker = time.monotonic(), Worker(tmp_path / "worker.log")
     try:
         job = wait_for(session, pk, lambda job: job.state == JobState.DONE)
@@ -196,8 +212,12 @@ def test_killed_between_storing_and_publishing_a_paper(world, session):
         row = session.get(Certificate, pk)
         assert row.state == "issued"
         assert filestore.read(row.pdf_sha256).startswith(b"%PDF")
-        published = select(func.count()).select_from(TransitionLog).where(
-            TransitionLog.entity == "certificate", TransitionLog.entity_id == pk, TransitionLog.step == "publish"
+        published = (
+            select(func.count())
+            .select_from(TransitionLog)
+            .where(
+                TransitionLog.entity == "certificate", TransitionLog.entity_id == pk, TransitionLog.step == "publish"
+            )
         )
         assert session.scalar(published) == 1
         assert [f for f in check_all(session) if f.violations] == []

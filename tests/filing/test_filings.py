@@ -39,10 +39,21 @@ def step(browser, who, filing, name, **data):
     return post(browser(who), f"/filings/step/{name}/{filing.id}", data)
 
 
-@pytest.mark.parametrize(("who", "status"), [
-    ("ua1", 200), ("recA", 200), ("imgA", 200), ("regA1", 200), ("regP", 200), ("ua2", 404), ("ub1", 404), ("recB", 404),
-    ("regA2", 404), ("regB", 404),
-])
+@pytest.mark.parametrize(
+    ("who", "status"),
+    [
+        ("ua1", 200),
+        ("recA", 200),
+        ("imgA", 200),
+        ("regA1", 200),
+        ("regP", 200),
+        ("ua2", 404),
+        ("ub1", 404),
+        ("recB", 404),
+        ("regA2", 404),
+        ("regB", 404),
+    ],
+)
 def test_a_filing_is_there_for_those_in_scope(world, browser, session, who, status):
     filing = submitted(world, session)
     assert browser(who).get(f"/filings/show/{filing.id}").status_code == status
@@ -132,7 +143,8 @@ def test_dispatch_to_a_county_which_refuses_and_another_confirms(world, browser,
     assert state(session, filing.instrument_id).state == "to_process"
     assert f"/filings/show/{filing.id}" in text(browser("recA").get(f"{LIST}?mine=1&psize_FilingView=200"))
     assert f"/filings/show/{filing.id}" in text(
-        browser("ua1").get(f"{LIST}?state=to_process&psize_FilingView=200", follow_redirects=True))
+        browser("ua1").get(f"{LIST}?state=to_process&psize_FilingView=200", follow_redirects=True)
+    )
     again = step(browser, "recA", filing, "dispatch", institute_id=str(world.institutes["A1"]))
     assert again.status_code == 422
     assert "该机构已退回过本器具" in text(again)
@@ -174,7 +186,12 @@ def test_a_stale_page_decides_nothing(world, browser, session):
     page = text(browser("recA").get(f"/filings/step/return/{filing.id}"))
     assert f'name="seen_version" value="{filing.version}"' in page
     post(browser("imgA"), f"/filings/step/return/{filing.id}", {"kind": "other", "reason": "先由负责人退回"})
-    answer = post(browser("recA"), f"/filings/step/approve/{filing.id}", {"seen_version": str(filing.version)}, follow_redirects=True)
+    answer = post(
+        browser("recA"),
+        f"/filings/step/approve/{filing.id}",
+        {"seen_version": str(filing.version)},
+        follow_redirects=True,
+    )
     assert "该记录已被他人处理" in text(answer) or "当前状态为“被退回”" in text(answer)
     assert state(session, filing.instrument_id).state == "returned"
 

@@ -15,7 +15,14 @@ SUBMIT = "/filings/submit"
 
 
 def data(world, **changes):
-    return {"mode": "all", "query": "", "ids": "", "institute_id": str(world.institutes["A"]), "declaration": "1", **changes}
+    return {
+        "mode": "all",
+        "query": "",
+        "ids": "",
+        "institute_id": str(world.institutes["A"]),
+        "declaration": "1",
+        **changes,
+    }
 
 
 def states(session, *instruments):
@@ -48,10 +55,10 @@ def test_three_modes_submit_what_they_showed(world, browser, session):
     lorries = [instrument(world, unit, name="电子汽车衡") for _ in range(3)]
     client = browser(unit)
     picked = ",".join(str(i.id) for i in lorries[:1])
-    assert "<span class=\"count num\">1 台" in text(client.get(f"{SUBMIT}?ids={picked}"))
+    assert '<span class="count num">1 台' in text(client.get(f"{SUBMIT}?ids={picked}"))
     query = "mode=query&_flt_0_search_text=汽车衡"
-    assert "<span class=\"count num\">3 台" in text(client.get(f"{SUBMIT}?{query}"))
-    assert "<span class=\"count num\">7 台" in text(client.get(f"{SUBMIT}?mode=all"))
+    assert '<span class="count num">3 台' in text(client.get(f"{SUBMIT}?{query}"))
+    assert '<span class="count num">7 台' in text(client.get(f"{SUBMIT}?mode=all"))
     assert post(client, SUBMIT, data(world, mode="ids", ids=picked, count="1")).status_code == 303
     assert states(session, *lorries) == ["filing", "unfiled", "unfiled"]
     assert post(client, SUBMIT, data(world, mode="query", query=query, count="2")).status_code == 303
@@ -65,7 +72,9 @@ def test_the_bulk_bar_leads_there_with_the_ticked_or_the_found(world, browser, s
     made = instrument(world, "ua1")
     answer = post(browser("ua1"), "/instruments/action_post", {"action": "file", "rowid": str(made.id)})
     assert answer.headers["Location"].endswith(f"{SUBMIT}?ids={made.id}")
-    answer = post(browser("ua1"), "/instruments/action_post", {"action": "file", "all": "1", "query": "_flt_0_search_text=x"})
+    answer = post(
+        browser("ua1"), "/instruments/action_post", {"action": "file", "all": "1", "query": "_flt_0_search_text=x"}
+    )
     assert "mode=query" in answer.headers["Location"]
     assert "_flt_0_search_text=x" in answer.headers["Location"]
 

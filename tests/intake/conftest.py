@@ -51,11 +51,18 @@ DIVISIONS = """code,name,parent_code,level
 def ref():
     categories = {
         (row["level1"], row["level2"]): CategoryRef(
-            number, row["level1"], row["level2"], row["code"], row["valid"] == "1", row["level1"] in ("加油机", "加气机"))
+            number,
+            row["level1"],
+            row["level2"],
+            row["code"],
+            row["valid"] == "1",
+            row["level1"] in ("加油机", "加气机"),
+        )
         for number, row in enumerate(csv.DictReader(io.StringIO(CATALOGUE)), 1)
     }
     rows = list(csv.DictReader(io.StringIO(DIVISIONS)))
     parents = {row["parent_code"] for row in rows}
-    divisions = {row["code"]: DivisionRef(row["code"], row["name"], row["level"], row["code"] in parents)
-                 for row in rows}
+    divisions = {
+        row["code"]: DivisionRef(row["code"], row["name"], row["level"], row["code"] in parents) for row in rows
+    }
     return ReferenceTables(categories, divisions)

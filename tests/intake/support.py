@@ -13,9 +13,19 @@ from app.intake.rules import check_row
 
 HEADER = [field.label for field in FIELDS]
 GOOD = {
-    "name": "电子计价秤", "level1": "非自动衡器", "level2": "非自动衡器", "model": "ACS-30",
-    "measuring_range": "(0-30)kg", "accuracy_class": "Ⅲ", "serial_no": "A30-0001", "manufacturer": "大华",
-    "origin": "国产", "use_division": "440103", "place": "农贸市场1号", "quantity": 1, "purpose": "贸易结算",
+    "name": "电子计价秤",
+    "level1": "非自动衡器",
+    "level2": "非自动衡器",
+    "model": "ACS-30",
+    "measuring_range": "(0-30)kg",
+    "accuracy_class": "Ⅲ",
+    "serial_no": "A30-0001",
+    "manufacturer": "大华",
+    "origin": "国产",
+    "use_division": "440103",
+    "place": "农贸市场1号",
+    "quantity": 1,
+    "purpose": "贸易结算",
     "delivery_mode": "现场检",
 }
 

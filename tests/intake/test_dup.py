@@ -62,8 +62,11 @@ def test_existing_with_other_values_is_refused_naming_them(ref):
     row = next(plan_rows([checked], {checked.dup_key: ExistingRow(5, stored)}))
     assert (row.outcome, row.existing_id) == ("refused", 5)
     assert messages(row) == [
-        ("第2行：该器具已存在（电子计价秤 ACS-30 A30-0001），不能重复录入。"
-         "与台账记录不同的有：安装/使用地点、器具数量，如需更改请在台账中修改。")]
+        (
+            "第2行：该器具已存在（电子计价秤 ACS-30 A30-0001），不能重复录入。"
+            "与台账记录不同的有：安装/使用地点、器具数量，如需更改请在台账中修改。"
+        )
+    ]
 
 
 def test_a_refused_row_does_not_block_the_good_one_after_it(ref):

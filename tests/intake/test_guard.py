@@ -20,8 +20,10 @@ DTD = "文件内含不允许的 XML 声明，" + SAVE_AS
 TOO_BIG = "文件解压后过大，请删除多余的工作表和空白区域，拆分后再上传。"
 BROKEN = "文件不完整或已损坏，请重新保存为 .xlsx 后再上传。"
 CSV = "这是文本（CSV）文件，" + SAVE_AS
-LAUGHS = (b'<?xml version="1.0"?><!DOCTYPE s [<!ENTITY a "ha"><!ENTITY b "&a;&a;&a;&a;&a;&a;&a;&a;">]>'
-          b'<sst xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main"><si><t>&b;</t></si></sst>')
+LAUGHS = (
+    b'<?xml version="1.0"?><!DOCTYPE s [<!ENTITY a "ha"><!ENTITY b "&a;&a;&a;&a;&a;&a;&a;&a;">]>'
+    b'<sst xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main"><si><t>&b;</t></si></sst>'
+)
 
 
 def take_in(path, name):
@@ -38,18 +40,23 @@ def refusal(path, name="台账.xlsx"):
     return caught.value.sentence
 
 
-@pytest.mark.parametrize(("content", "sentence"), [
-    (b"", "文件是空的，请选择填写好的模板后再上传。"),
-    (b"\x89PNG\r\n\x1a\n" + b"\0" * 50, "这是图片文件，不是工作簿，请上传填写好的 .xlsx 模板。"),
-    (b"%PDF-1.7\n", "这是 PDF 文件，不是工作簿，请上传填写好的 .xlsx 模板。"),
-    (b"<html><body><table></table></body></html>", "这是网页（HTML）格式的文件，" + SAVE_AS),
-    (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + b"\0" * 600, "这是旧版 .xls 文件，" + SAVE_AS),
-    (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + "EncryptedPackage".encode("utf-16-le"),
-     "文件设有打开密码，请取消密码并另存为 .xlsx 后再上传。"),
-    ("器具名称,出厂编号\n秤,1\n".encode(), CSV),
-    ("器具名称,出厂编号\n电子秤,1\n".encode("gb18030"), CSV),
-    (b"PK\x03\x04 and then nothing", BROKEN),
-])
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        (b"", "文件是空的，请选择填写好的模板后再上传。"),
+        (b"\x89PNG\r\n\x1a\n" + b"\0" * 50, "这是图片文件，不是工作簿，请上传填写好的 .xlsx 模板。"),
+        (b"%PDF-1.7\n", "这是 PDF 文件，不是工作簿，请上传填写好的 .xlsx 模板。"),
+        (b"<html><body><table></table></body></html>", "这是网页（HTML）格式的文件，" + SAVE_AS),
+        (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + b"\0" * 600, "这是旧版 .xls 文件，" + SAVE_AS),
+        (
+            b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + "EncryptedPackage".encode("utf-16-le"),
+            "文件设有打开密码，请取消密码并另存为 .xlsx 后再上传。",
+        ),
+        ("器具名称,出厂编号\n秤,1\n".encode(), CSV),
+        ("器具名称,出厂编号\n电子秤,1\n".encode("gb18030"), CSV),
+        (b"PK\x03\x04 and then nothing", BROKEN),
+    ],
+)
 def test_not_a_workbook(tmp_path, content, sentence):
     path = tmp_path / "x"
     path.write_bytes(content)
@@ -68,8 +75,11 @@ def test_truncated(tmp_path):
 
 def test_macro_by_content_type_and_by_part(tmp_path):
     sentence = "文件含宏（.xlsm），请另存为不含宏的 .xlsx 后再上传。"
-    as_macro = {"[Content_Types].xml": lambda data: data.replace(
-        b"vnd.openxmlformats-officedocument.spreadsheetml.sheet.main", b"vnd.ms-excel.sheet.macroEnabled.main")}
+    as_macro = {
+        "[Content_Types].xml": lambda data: data.replace(
+            b"vnd.openxmlformats-officedocument.spreadsheetml.sheet.main", b"vnd.ms-excel.sheet.macroEnabled.main"
+        )
+    }
     assert refusal(rezip(GOOD_FILE, tmp_path / "a.xlsx", as_macro)) == sentence
     assert refusal(rezip(GOOD_FILE, tmp_path / "b.xlsx", add={"xl/vbaProject.bin": b"x"})) == sentence
 
@@ -83,7 +93,9 @@ def test_other_archives(tmp_path):
     assert refusal(rezip(GOOD_FILE, tmp_path / "n.xlsx", add={"xl/embeddings/a.zip": b"x"})) == nested
     assert refusal(rezip(GOOD_FILE, tmp_path / "m.xlsx", add={"xl/media/a.bin": b"PK\x03\x04xx"})) == nested
     many = {f"xl/x{number}.bin": b"x" for number in range(200)}
-    assert refusal(rezip(GOOD_FILE, tmp_path / "k.xlsx", add=many)) == "文件内部条目过多，请把数据复制到新模板中再上传。"
+    assert (
+        refusal(rezip(GOOD_FILE, tmp_path / "k.xlsx", add=many)) == "文件内部条目过多，请把数据复制到新模板中再上传。"
+    )
 
 
 def test_zip_bomb_by_ratio_and_by_claim(tmp_path):
@@ -92,7 +104,7 @@ def test_zip_bomb_by_ratio_and_by_claim(tmp_path):
     assert refusal(bomb) == TOO_BIG
     data = bytearray(bomb.read_bytes())  # the directory now claims a few bytes for the 60 MB
     at = data.rfind(b"PK\x01\x02", 0, data.rfind(b"xl/media/zeros.bin"))
-    data[at + 24: at + 28] = struct.pack("<I", 100)
+    data[at + 24 : at + 28] = struct.pack("<I", 100)
     bomb.write_bytes(data)
     assert refusal(bomb) == BROKEN
 
@@ -101,7 +113,7 @@ def test_claimed_size_over_limit(tmp_path):
     path = rezip(GOOD_FILE, tmp_path / "c.xlsx", add={"xl/media/a.bin": b"x"})
     data = bytearray(path.read_bytes())
     at = data.rfind(b"PK\x01\x02", 0, data.rfind(b"xl/media/a.bin"))
-    data[at + 24: at + 28] = struct.pack("<I", 0xF0000000)
+    data[at + 24 : at + 28] = struct.pack("<I", 0xF0000000)
     path.write_bytes(data)
     assert refusal(path) == TOO_BIG
 
@@ -133,31 +145,44 @@ def test_dtd_across_a_chunk_border_and_in_utf16(tmp_path):
 
 
 def test_sheet_reaching_to_the_last_cell(tmp_path):
-    far = {SHEET: lambda data: data.replace(
-        b"</sheetData>", b'<row r="1048576"><c r="XFD1048576"><v>1</v></c></row></sheetData>')}
+    far = {
+        SHEET: lambda data: data.replace(
+            b"</sheetData>", b'<row r="1048576"><c r="XFD1048576"><v>1</v></c></row></sheetData>'
+        )
+    }
     sentence = refusal(rezip(GOOD_FILE, tmp_path / "f.xlsx", far))
     assert sentence == "工作表“器具信息”的范围过大（到第1048576行、第16384列），请删除数据以外的行和列，另存后再上传。"
 
 
 def test_sheet_claiming_everything_but_holding_little_is_read(tmp_path):
-    claim = {SHEET: lambda data: data.replace(b"<sheetData>", b'<dimension ref="A1:XFD1048576"/><sheetData>').replace(
-        b"</sheetData>", b'<row r="1048576" spans="1:18"><c r="XFD1048576" s="0"/></row></sheetData>')}
+    claim = {
+        SHEET: lambda data: data.replace(b"<sheetData>", b'<dimension ref="A1:XFD1048576"/><sheetData>').replace(
+            b"</sheetData>", b'<row r="1048576" spans="1:18"><c r="XFD1048576" s="0"/></row></sheetData>'
+        )
+    }
     path = rezip(GOOD_FILE, tmp_path / "c.xlsx", claim)
     check_upload(path, "c.xlsx")
     assert len(read_ledger(path).rows) == 23
 
 
 def test_empty_and_header_only(tmp_path):
-    assert refusal(book(tmp_path / "e.xlsx", ("空", []))) == "前10行中没有找到表头，请使用最新模板（版本1），不要修改表头文字。"
+    assert (
+        refusal(book(tmp_path / "e.xlsx", ("空", [])))
+        == "前10行中没有找到表头，请使用最新模板（版本1），不要修改表头文字。"
+    )
     nothing = "文件中没有数据行，请在表头下方逐行填写器具信息后再上传。"
     assert refusal(book(tmp_path / "h.xlsx", ("器具信息", [HEADER]))) == nothing
 
 
 def test_missing_and_repeated_columns(tmp_path):
-    without = [[value for value, label in zip(row, HEADER, strict=True) if label not in ("出厂编号", "器具用途")]
-               for row in (HEADER, line())]
-    assert refusal(book(tmp_path / "m.xlsx", ("器具信息", without))) == \
-        "文件缺少必填列：出厂编号、器具用途，请使用最新模板（版本1）。"
+    without = [
+        [value for value, label in zip(row, HEADER, strict=True) if label not in ("出厂编号", "器具用途")]
+        for row in (HEADER, line())
+    ]
+    assert (
+        refusal(book(tmp_path / "m.xlsx", ("器具信息", without)))
+        == "文件缺少必填列：出厂编号、器具用途，请使用最新模板（版本1）。"
+    )
     twice = [[*HEADER, "编号"], [*line(), "1"]]
     assert refusal(book(tmp_path / "t.xlsx", ("器具信息", twice))) == "文件中“编号”列重复，请只保留一列后再上传。"
 

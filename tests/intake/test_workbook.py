@@ -29,7 +29,9 @@ def test_template_filled_with_two_rows_is_two_instruments(tmp_path, ref):
             sheet.cell(at, column).value = value
     workbook.save(path)
     assert [(row.number, row.outcome, row.values["serial_no"]) for row in run(path, ref)] == [
-        (3, "new", "007"), (4, "new", "008")]
+        (3, "new", "007"),
+        (4, "new", "008"),
+    ]
 
 
 def test_template_lists_follow_the_code_tables(tmp_path, ref):
@@ -61,9 +63,17 @@ def test_error_workbook_corrected_gives_the_rest(tmp_path, ref, from_rows):
     assert (quantity.value, quantity.fill.fgColor.rgb) == ("两台", "00F8CBAD")
     assert quantity.comment.text == "“器具数量”填写的“两台”不是大于0的整数，请填写阿拉伯数字，例如 1。"
     assert sheet.cell(9, heading["问题"]).value == quantity.comment.text
-    cures = {2: ("一级目录", "非自动衡器"), 3: ("二级目录", "非自动衡器"), 4: ("使用地点行政区划", "440103"),
-             5: ("器具用途", "贸易结算"), 6: ("出厂编号", "A30-0099"), 7: ("出厂编号", "AA19070003(1枪)"),
-             8: ("有效期至", "2027.02.28"), 9: ("器具数量", 2), 10: ("安装/使用地点", "农贸市场16号")}
+    cures = {
+        2: ("一级目录", "非自动衡器"),
+        3: ("二级目录", "非自动衡器"),
+        4: ("使用地点行政区划", "440103"),
+        5: ("器具用途", "贸易结算"),
+        6: ("出厂编号", "A30-0099"),
+        7: ("出厂编号", "AA19070003(1枪)"),
+        8: ("有效期至", "2027.02.28"),
+        9: ("器具数量", 2),
+        10: ("安装/使用地点", "农贸市场16号"),
+    }
     sheet.cell(2, heading["二级目录"]).value = "非自动衡器"
     for at, (label, value) in cures.items():
         sheet.cell(at, heading[label]).value = value

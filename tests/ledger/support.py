@@ -19,10 +19,23 @@ _numbers = itertools.count(1)
 def form_data(**changes):
     """A good form of a scale."""
     values = {
-        "name": "电子计价秤", "category": category().code, "model": "ACS-30", "measuring_range": "(0-30)kg",
-        "accuracy_class": "Ⅲ", "serial_no": f"F{next(_numbers):05d}", "own_no": "", "manufacturer": "大华",
-        "origin": "domestic", "use_division": "440103", "place": "农贸市场1号", "purchased_on": "", "quantity": "1",
-        "purpose": "trade", "delivery_mode": "onsite", "valid_until": "", "note": "",
+        "name": "电子计价秤",
+        "category": category().code,
+        "model": "ACS-30",
+        "measuring_range": "(0-30)kg",
+        "accuracy_class": "Ⅲ",
+        "serial_no": f"F{next(_numbers):05d}",
+        "own_no": "",
+        "manufacturer": "大华",
+        "origin": "domestic",
+        "use_division": "440103",
+        "place": "农贸市场1号",
+        "purchased_on": "",
+        "quantity": "1",
+        "purpose": "trade",
+        "delivery_mode": "onsite",
+        "valid_until": "",
+        "note": "",
     }
     return {**values, **changes}
 

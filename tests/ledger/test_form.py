@@ -31,13 +31,22 @@ def test_a_minimal_record_is_saved_and_listed_first(world, browser, session):
     assert data["serial_no"] in page.split("<tbody>")[1].split("</tr>")[0]
 
 
-@pytest.mark.parametrize(("field", "value", "sentence"), [
-    ("name", "", "请填写“器具名称”。"), ("category", "", "仪器的种别代码不能为空"),
-    ("category", "999999", "可能有误或已作废"), ("use_division", "", "请填写“使用地点行政区划”。"),
-    ("use_division", "440100", "是属于市级代码"), ("place", "", "请填写“安装/使用地点”。"),
-    ("quantity", "两台", "不是大于0的整数"), ("purpose", "nonsense", "器具用途须为"),
-    ("valid_until", "2027.02.30", "不是有效日期"), ("name", "名" * 101, "超过100字"), ("serial_no", "", "请填写“出厂编号”。"),
-])
+@pytest.mark.parametrize(
+    ("field", "value", "sentence"),
+    [
+        ("name", "", "请填写“器具名称”。"),
+        ("category", "", "仪器的种别代码不能为空"),
+        ("category", "999999", "可能有误或已作废"),
+        ("use_division", "", "请填写“使用地点行政区划”。"),
+        ("use_division", "440100", "是属于市级代码"),
+        ("place", "", "请填写“安装/使用地点”。"),
+        ("quantity", "两台", "不是大于0的整数"),
+        ("purpose", "nonsense", "器具用途须为"),
+        ("valid_until", "2027.02.30", "不是有效日期"),
+        ("name", "名" * 101, "超过100字"),
+        ("serial_no", "", "请填写“出厂编号”。"),
+    ],
+)
 def test_each_mistake_is_named_at_its_field_and_what_was_typed_stays(world, browser, session, field, value, sentence):
     data = form_data(**{field: value, "note": "这是备注"})
     answer = post(browser("ua1"), "/instruments/add", data)
@@ -81,7 +90,7 @@ def test_a_copy_needs_a_new_number(world, browser, session):
     made = filed(world, "ua1", name="电子台秤")
     page = text(client.get(f"/instruments/copy/{made.id}"))
     assert 'value="电子台秤"' in page
-    assert made.serial_no not in page.split("<form class=\"form\"")[1]
+    assert made.serial_no not in page.split('<form class="form"')[1]
     data = form_data(name="电子台秤", serial_no=made.serial_no)
     assert "该器具已存在" in text(post(client, "/instruments/add", data))
     new = form_data(name="电子台秤")
@@ -117,8 +126,11 @@ def test_after_filing_the_core_is_locked_in_the_page_and_on_the_server(world, br
         tag = page.split(f'id="{name}"')[1].split(">")[0] + page.split(f'id="{name}"')[0].rsplit("<", 1)[1]
         assert "disabled" in tag, name
     session.refresh(made)
-    free = {k: v for k, v in form_data(place="换了柜台", seen_version=str(made.version)).items()
-            if k not in {"name", "category", "model", "serial_no", "manufacturer", "use_division"}}
+    free = {
+        k: v
+        for k, v in form_data(place="换了柜台", seen_version=str(made.version)).items()
+        if k not in {"name", "category", "model", "serial_no", "manufacturer", "use_division"}
+    }
     assert post(client, f"/instruments/edit/{made.id}", free).status_code == 303
     assert row(session, made.serial_no)[0].place == "换了柜台"
     answer = post(client, f"/instruments/edit/{made.id}", {**free, "name": "别的名字", "seen_version": ""})
@@ -138,7 +150,9 @@ def test_suspending_does_not_open_the_locked_fields(world, browser, session):
 def test_a_date_that_a_certificate_gave_is_not_typed_over(world, browser, session):
     order = booked(world, "ua1")
     issued(world, order.items[0])
-    answer = post(browser("ua1"), f"/instruments/edit/{order.instruments[0]}", {"place": "x", "valid_until": "2099-01-01"})
+    answer = post(
+        browser("ua1"), f"/instruments/edit/{order.instruments[0]}", {"place": "x", "valid_until": "2099-01-01"}
+    )
     assert answer.status_code == 422
     page = text(browser("ua1").get(f"/instruments/show/{order.instruments[0]}"))
     assert "2099" not in page
@@ -175,21 +189,30 @@ def test_one_field_is_checked_on_leaving_it(world, browser, session):
 
 
 def test_counties_are_found_by_name_and_code(world, browser):
-    ask = lambda term: [r["text"] for r in browser("ua1").get("/options/divisions", query_string={"term": term}).json["results"]]  # noqa: E731
+    def ask(term):
+        found = browser("ua1").get("/options/divisions", query_string={"term": term}).json["results"]
+        return [row["text"] for row in found]
+
     assert "广州市越秀区[440104]" in ask("越秀")
     assert "广州市荔湾区[440103]" in ask("440103")
     assert any("441900" in t for t in ask("东莞"))
     assert "广州市[440100]" not in ask("4401")
 
 
-@pytest.mark.feature("LED-09")
 def test_the_page_shows_the_whole_life(world, browser, session):
     order = booked(world, "ua1")
     issued(world, order.items[0])
     for who in ("ua1", "recA", "regA1"):
         page = text(browser(who).get(f"/instruments/show/{order.instruments[0]}"))
         history = page.split('id="panel-history"')[1].split('id="panel-filings"')[0]
-        wanted = ["器具：新增", "备案：提交备案", "备案：审核通过", "预约器具：受理", "证书：批准签发", "器具：检定结果入库"]
+        wanted = [
+            "器具：新增",
+            "备案：提交备案",
+            "备案：审核通过",
+            "预约器具：受理",
+            "证书：批准签发",
+            "器具：检定结果入库",
+        ]
         places = [history.index(w) for w in wanted]
         assert places == sorted(places, reverse=True), who  # newest first
         assert "/certificates/pdf/" in page

@@ -30,7 +30,9 @@ def imported(client, path):
     return job
 
 
-@pytest.mark.parametrize("url", ["/imports/new", "/imports/template.xlsx", "/imports/divisions.xlsx", "/imports/catalogue.xlsx"])
+@pytest.mark.parametrize(
+    "url", ["/imports/new", "/imports/template.xlsx", "/imports/divisions.xlsx", "/imports/catalogue.xlsx"]
+)
 def test_only_units_import(browser, url):
     assert browser("ua1").get(url).status_code == 200
     for who in ("recA", "regA1", "adm"):
@@ -53,9 +55,9 @@ def test_the_acceptance_of_a_ledger_with_mistakes(world, browser, session):
     assert "已按“电子计价秤”录入，请核对。" in page
     refused = text(client.get(f"/jobs/{job}?outcome=refused"))
     body = refused.split("<tbody>")[1]
-    assert [n for n in range(1, 30) if f'data-label="行号">{n}<' in body] == [4, 5, 6, 8, 9, 10, 14, 16, 17]
+    assert [n for n in range(1, 30) if f'data-label="行号">第{n}行<' in body] == [4, 5, 6, 8, 9, 10, 14, 16, 17]
     warned = text(client.get(f"/jobs/{job}?outcome=warning")).split("<tbody>")[1]
-    assert 'data-label="行号">12<' in warned
+    assert 'data-label="行号">第12行<' in warned
     assert warned.count("<tr>") == 1
     assert "下载待更正的行" in page
     sheet = openpyxl.load_workbook(io.BytesIO(client.get(f"/imports/{job}/errors.xlsx").data)).active
@@ -102,6 +104,9 @@ def test_the_corrected_error_workbook_gives_the_rest(world, browser, session):
     second = job_of(upload(client, out.getvalue(), "更正.xlsx"))
     assert work(second) == "waiting"
     assert read_job(second).counts["new"] == 1
+    post(client, f"/imports/{second}/confirm")
+    assert work(second) == "done"
+    assert ledger_size(world, unit) == 8
 
 
 @pytest.mark.feature("IMP-01")
@@ -111,8 +116,13 @@ def test_a_filled_template_imports(world, browser, session):
     book = openpyxl.load_workbook(io.BytesIO(client.get("/imports/template.xlsx").data))
     sheet = book["器具信息"]
     values = {
-        "器具名称": "电子计价秤", "一级目录": "非自动衡器", "二级目录": "非自动衡器", "使用地点行政区划": "440103",
-        "安装/使用地点": "市场1号", "器具用途": "贸易结算", "送检方式": "现场检",
+        "器具名称": "电子计价秤",
+        "一级目录": "非自动衡器",
+        "二级目录": "非自动衡器",
+        "使用地点行政区划": "440103",
+        "安装/使用地点": "市场1号",
+        "器具用途": "贸易结算",
+        "送检方式": "现场检",
     }
     heads = [str(c.value).rstrip("*") for c in sheet[2]]
     for number, serial in ((3, "T-1"), (4, "T-2")):
@@ -135,10 +145,17 @@ def test_reference_downloads_come_from_the_live_tables(world, browser):
     assert "非自动衡器" in [row[2] for row in sheet.iter_rows(min_row=2, values_only=True)]
 
 
-@pytest.mark.parametrize(("name", "data"), [
-    ("空.xlsx", b""), ("假.xlsx", b"not a workbook"), ("旧.xls", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + b"0" * 600),
-    ("断.xlsx", MISTAKES.read_bytes()[:2000]), ("图.xlsx", b"\x89PNG\r\n\x1a\n" + b"0" * 100), ("改名.txt", MISTAKES.read_bytes()),
-])
+@pytest.mark.parametrize(
+    ("name", "data"),
+    [
+        ("空.xlsx", b""),
+        ("假.xlsx", b"not a workbook"),
+        ("旧.xls", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + b"0" * 600),
+        ("断.xlsx", MISTAKES.read_bytes()[:2000]),
+        ("图.xlsx", b"\x89PNG\r\n\x1a\n" + b"0" * 100),
+        ("改名.txt", MISTAKES.read_bytes()),
+    ],
+)
 def test_ugly_files_are_refused_and_the_page_stays(world, browser, session, name, data):
     answer = upload(browser("ua2"), data, name)
     page = text(answer)

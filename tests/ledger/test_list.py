@@ -37,9 +37,18 @@ def test_a_visitor_is_sent_to_log_in(app, world):
     assert "/login/" in visitor(app).get("/imports/new").headers["Location"]
 
 
-@pytest.mark.parametrize(("who", "status"), [
-    ("ua1", 200), ("regA1", 200), ("recA", 200), ("ua2", 404), ("ub1", 404), ("regA2", 404), ("recB", 404),
-])
+@pytest.mark.parametrize(
+    ("who", "status"),
+    [
+        ("ua1", 200),
+        ("regA1", 200),
+        ("recA", 200),
+        ("ua2", 404),
+        ("ub1", 404),
+        ("regA2", 404),
+        ("recB", 404),
+    ],
+)
 def test_one_instrument_is_there_for_those_in_scope(world, browser, session, who, status):
     made = filed(world, "ua1")
     assert browser(who).get(f"/instruments/show/{made.id}").status_code == status
@@ -70,7 +79,11 @@ def test_each_condition_narrows_and_they_combine(world, browser, session):
 
     def shown(query):
         page = text(client.get(f"{LIST}?{query}"))
-        return {s for s in ("QC-1001", "JJ-2001", "JJ-2002") if s in page.split("<tbody>")[-1]} if "<tbody>" in page else set()
+        return (
+            {s for s in ("QC-1001", "JJ-2001", "JJ-2002") if s in page.split("<tbody>")[-1]}
+            if "<tbody>" in page
+            else set()
+        )
 
     assert shown("") == {"QC-1001", "JJ-2001", "JJ-2002"}
     assert shown("_flt_0_search_text=汽车衡") == {"QC-1001"}
@@ -107,7 +120,13 @@ def test_bands_agree_between_tab_list_and_home(world, browser, session):
 
 
 def test_an_unknown_band_or_page_is_harmless(world, browser):
-    for query in ("band=%27%3B--", "page_InstrumentView=abc", "_flt_9_name=x", "_flt_0_valid_until=gestern", "state=nonsense"):
+    for query in (
+        "band=%27%3B--",
+        "page_InstrumentView=abc",
+        "_flt_9_name=x",
+        "_flt_0_valid_until=gestern",
+        "state=nonsense",
+    ):
         assert browser("ua1").get(f"{LIST}?{query}", follow_redirects=True).status_code == 200
 
 
@@ -115,7 +134,9 @@ def test_scrapped_ones_leave_all_and_stand_under_their_tab(world, browser, sessi
     unit = fresh_unit(world, "uf3")
     made, kept = instrument(world, unit), instrument(world, unit)
     client = browser(unit)
-    answer = post(client, "/instruments/action_post", {"action": "scrap", "rowid": str(made.id), "reason": "损坏无法修复"})
+    answer = post(
+        client, "/instruments/action_post", {"action": "scrap", "rowid": str(made.id), "reason": "损坏无法修复"}
+    )
     assert answer.status_code == 303
     page = text(client.get(LIST))
     assert kept.serial_no in page
@@ -151,7 +172,14 @@ def test_a_regulator_suspends_with_a_reason_only(world, browser, session):
 
 def test_foreign_ids_in_a_bulk_act_touch_nothing(world, browser, session):
     made = instrument(world, "ub1")
-    page = text(post(browser("ua1"), "/instruments/action_post", {"action": "delete", "rowid": str(made.id)}, follow_redirects=True))
+    page = text(
+        post(
+            browser("ua1"),
+            "/instruments/action_post",
+            {"action": "delete", "rowid": str(made.id)},
+            follow_redirects=True,
+        )
+    )
     assert "记录不存在或您无权查看" in page
     with as_system("test"):
         session.expire_all()
@@ -175,8 +203,12 @@ def test_the_list_costs_the_same_for_twice_the_rows(app, world, browser, session
 def test_what_is_shown_is_text_and_never_markup(world, browser, session):
     evil = "<script>alert(1)</script>"
     made = instrument(world, "ua1", name=evil, model='"><img src=x>', place=evil)
-    for url in (f"{LIST}?_flt_0_serial_no={made.serial_no}", f"/instruments/show/{made.id}", f"/instruments/edit/{made.id}",
-                f"/filings/submit?ids={made.id}"):
+    for url in (
+        f"{LIST}?_flt_0_serial_no={made.serial_no}",
+        f"/instruments/show/{made.id}",
+        f"/instruments/edit/{made.id}",
+        f"/filings/submit?ids={made.id}",
+    ):
         page = text(browser("ua1").get(url))
         assert evil not in page
         assert "<img src=x>" not in page
@@ -218,7 +250,11 @@ def test_an_export_with_one_more_row_imports_only_that_row(world, browser, sessi
     answer = post(client, "/imports/new", {"file": (io.BytesIO(out.getvalue()), "导出.xlsx")}, page="/imports/new")
     job = job_of(answer)
     assert work(job) == "waiting"
-    assert (read_job(job).counts["new"], read_job(job).counts["unchanged"], read_job(job).counts["refused"]) == (1, 1, 0)
+    assert (read_job(job).counts["new"], read_job(job).counts["unchanged"], read_job(job).counts["refused"]) == (
+        1,
+        1,
+        0,
+    )
     assert post(client, f"/imports/{job}/confirm").status_code == 303
     assert work(job) == "done"
     assert ledger_size(world, unit) == 2

@@ -26,8 +26,13 @@ from tests.servers import create_database
 ROOT = Path(__file__).resolve().parents[2]
 SHOTS = ROOT / "var" / "screenshots"
 ARGUMENTS = [
-    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
 ]
 DESKTOP, PHONE = {"width": 1366, "height": 768}, {"width": 390, "height": 844}
 
@@ -48,7 +53,12 @@ class Platform:
         """Run one command of the platform's own command line; gives what it printed."""
         done = subprocess.run(
             [sys.executable, "-m", "flask", "--app", "run", *arguments],
-            cwd=ROOT, env=self.environment, capture_output=True, text=True, timeout=120, check=False,
+            cwd=ROOT,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
         )
         assert done.returncode == 0, f"{arguments}: {done.stdout}{done.stderr}"
         return done.stdout
@@ -60,13 +70,23 @@ def running_platform(admin_url: str, redis_url: str, var: Path, name: str) -> It
     port = free_port()
     url = f"http://127.0.0.1:{port}"
     environment = os.environ | {
-        "DATABASE_URL": create_database(admin_url, name), "REDIS_URL": re.sub(r"db=\d+$", "db=14", redis_url),
-        "QUANHENG_VAR": str(var), "PORT": str(port), "HOST": "127.0.0.1", "QUANHENG_BASE_URL": url,
-        "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1",
+        "DATABASE_URL": create_database(admin_url, name),
+        "REDIS_URL": re.sub(r"db=\d+$", "db=14", redis_url),
+        "QUANHENG_VAR": str(var),
+        "PORT": str(port),
+        "HOST": "127.0.0.1",
+        "QUANHENG_BASE_URL": url,
+        "PYTHONPATH": str(ROOT),
+        "PYTHONUNBUFFERED": "1",
     }
     process = subprocess.Popen(
-        [sys.executable, "run.py"], cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-        text=True, start_new_session=True,
+        [sys.executable, "run.py"],
+        cwd=ROOT,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
     )
     lines = []
     assert process.stdout is not None
@@ -100,7 +120,10 @@ class Person:
 
     def __init__(self, chromium: Browser, url: str, name: str, viewport: dict[str, int] | None = None) -> None:
         self.context: BrowserContext = chromium.new_context(
-            base_url=url, viewport=viewport or DESKTOP, locale="zh-CN", accept_downloads=True  # type: ignore[arg-type]
+            base_url=url,
+            viewport=viewport or DESKTOP,
+            locale="zh-CN",
+            accept_downloads=True,  # type: ignore[arg-type]
         )
         self.page: Page = self.context.new_page()
         self.page.set_default_timeout(15_000)
@@ -137,14 +160,41 @@ class Person:
     def press(self, words: str, *, confirm: bool = False, reason: str | None = None) -> Person:
         """Press a button or link by its words; answer the dialog that asks for a confirmation or a reason."""
         page = self.page
-        page.locator(f"button:has-text('{words}'):visible, a:has-text('{words}'):visible").first.click()
+        page.locator(
+            f"main button:not([aria-hidden=true]):has-text('{words}'):visible, main a:has-text('{words}'):visible"
+        ).first.click()
         if reason is not None or confirm:
             dialog = page.locator("dialog[open]")
             dialog.wait_for()
             if reason is not None:
                 dialog.locator("textarea").fill(reason)
-            dialog.locator("button[type=submit], button.btn-primary, button.btn-danger").last.click()
+            dialog.locator("button[value=yes]").click()
             dialog.wait_for(state="hidden")
+            page.wait_for_load_state()
+        return self
+
+    def pick(self, field: str, term: str) -> Person:
+        """Choose in a field that searches the server: type, wait, take the first answer."""
+        box = self.page.locator(f"#{field}-box")
+        box.click()
+        box.fill(term)
+        option = self.page.locator(f"#{field}-box-list [role=option]", has_text=term).first
+        option.wait_for()
+        option.click()
+        return self
+
+    def answer(self) -> Person:
+        """Say yes if a dialog asks."""
+        self.page.wait_for_timeout(200)
+        if self.page.locator("dialog[open]").count():
+            self.page.locator("dialog[open] button[value=yes]").click()
+        self.page.wait_for_load_state()
+        return self
+
+    def send(self) -> Person:
+        """Press the filled button of the page's form."""
+        self.page.locator("main form button.btn-primary:visible").last.click()
+        self.page.wait_for_load_state()
         return self
 
     def sees(self, text: str, within: float = 15) -> Person:
@@ -154,7 +204,9 @@ class Person:
             if text in self.page.locator("body").inner_text():
                 return self
             self.page.wait_for_timeout(150)
-        raise AssertionError(f"{self.name} does not see “{text}” at {self.page.url}:\n{self.page.locator('body').inner_text()[:1500]}")
+        raise AssertionError(
+            f"{self.name} does not see “{text}” at {self.page.url}:\n{self.page.locator('body').inner_text()[:1500]}"
+        )
 
     def shot(self, name: str, *, full: bool = False) -> Person:
         SHOTS.mkdir(parents=True, exist_ok=True)

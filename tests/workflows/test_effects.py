@@ -16,7 +16,7 @@ from app.operations.integrity import QUERIES, check_all
 from app.workflow import ACCOUNT, APPOINTMENT, CERTIFICATE, FILING, INSTRUMENT, ITEM, fire
 from app.workflow.filing import live_filing
 from models import Account, Appointment, AppointmentItem, Certificate, Filing, Instrument, Outbox, Slot
-from tests.world import booked, category, drafted, filed, instrument, issued, slot_of
+from tests.world import booked, category, drafted, filed, instrument, issued
 
 WHY = "设备检修，暂停使用"
 
@@ -229,14 +229,17 @@ def test_filing_carries_the_instrument_along(world, session):
         row = live_filing(session, made.id)
         pk = row.id
         assert (row.holder_institute_id, row.allow_province, row.declared_by_id) == (
-            world.institutes["A"], True, world.people["ua1"],
+            world.institutes["A"],
+            True,
+            world.people["ua1"],
         )
     assert state(session, Instrument, made.id) == "filing"
     act(world, session, "recA", FILING, pk, "dispatch", institute_id=world.institutes["A1"])
     row = act(world, session, "recA1", FILING, pk, "refuse", reason=WHY)
     assert row.holder_institute_id == world.institutes["A"]
     assert [(h["institute"], h["step"]) for h in row.route] == [
-        (world.institutes["A"], "dispatch"), (world.institutes["A1"], "refuse"),
+        (world.institutes["A"], "dispatch"),
+        (world.institutes["A1"], "refuse"),
     ]
     with pytest.raises(InvalidInputError, match="该机构已退回过本器具"):
         act(world, session, "recA", FILING, pk, "dispatch", institute_id=world.institutes["A1"])
@@ -292,8 +295,10 @@ def test_signing_numbers_queues_and_publishing_updates_the_ledger(world, session
     assert (row.checker_id, row.approver_id, row.number) == (None, None, None)
     for who, step in (("verA", "submit"), ("chkA", "check"), ("aprA", "issue")):
         row = act(world, session, who, CERTIFICATE, pk, step)
-    assert row.number.startswith("A") and f"J{clock.today():%Y}" in row.number
-    assert len(row.lookup_code) == 8 and not set(row.lookup_code) & set("0O1I")
+    assert row.number.startswith("A")
+    assert f"J{clock.today():%Y}" in row.number
+    assert len(row.lookup_code) == 8
+    assert not set(row.lookup_code) & set("0O1I")
     with as_system("test"):
         queued = session.scalars(select(Outbox).where(Outbox.key == f"job:publish-{pk}-{row.number}")).one()
         assert queued.payload == {"function": "publish_certificate", "arguments": {"certificate_id": pk}}

@@ -150,7 +150,9 @@ def test_notices_are_written_once_per_cause(world, session):
         row = live_filing(session, made.id)
         count = select(func.count()).select_from(Message).where(Message.key == f"filing-{row.id}-approve-{row.version}")
         assert session.scalar(count) == 1
-        ctx = SimpleNamespace(session=session, workflow=FILING, step=FILING.step("approve"), obj=row, actor=system, data={})
+        ctx = SimpleNamespace(
+            session=session, workflow=FILING, step=FILING.step("approve"), obj=row, actor=system, data={}
+        )
         notify(ctx, "submitted")
         notify(ctx, "submitted")
         assert session.scalar(count) == 1
@@ -168,7 +170,9 @@ def test_buttons_and_steps_ask_the_same(world, session):
         assert names["suspend"] is None
         assert names["scrap"] is None
         assert "filing_back" not in names
-        assert why_not(session, INSTRUMENT, made, INSTRUMENT.step("enable"), actor) == "当前状态为“在用”，不能执行“启用”。"
+        assert (
+            why_not(session, INSTRUMENT, made, INSTRUMENT.step("enable"), actor) == "当前状态为“在用”，不能执行“启用”。"
+        )
     with world.acting("recA") as actor:
         assert offered(session, session.get(Instrument, made.id), actor) == []
         filing = session.scalars(select(Filing).where(Filing.instrument_id == made.id)).one()
@@ -191,7 +195,11 @@ def expected(first: ItemState, second: ItemState) -> AppointmentState | None:
         return A.IN_PROGRESS if "done" in pair else None
     if "done" in pair:
         return A.COMPLETED
-    return {"rejected": A.REJECTED, "cancelled": A.WITHDRAWN}.get(first.value, A.SENT_BACK) if len(pair) == 1 else A.SENT_BACK
+    return (
+        {"rejected": A.REJECTED, "cancelled": A.WITHDRAWN}.get(first.value, A.SENT_BACK)
+        if len(pair) == 1
+        else A.SENT_BACK
+    )
 
 
 @pytest.mark.feature("APT-05")

@@ -11,8 +11,9 @@ import pytest
 
 from app import clock
 from app.access.principal import Principal
-from app.workflow import REGISTRY, appointment, certificate, filing, instrument, item
+from app.workflow import REGISTRY, certificate, filing, instrument, item
 from app.workflow import account as account_machine
+from app.workflow import appointment_rules as appointment
 from app.workflow.engine import Context
 from models.enums import Role
 
@@ -151,13 +152,20 @@ def test_the_key_was_taken_meanwhile(step, guard, sentence):
 def test_a_regulator_says_why():
     row, why = Row(id=1), "请填写原因（5～500字）。"
     assert ask("instrument", "suspend", "regulator_reason", row, actor=REGULATOR) == why
-    assert ask("instrument", "suspend", "regulator_reason", row, actor=REGULATOR, data={"reason": "现场检查发现"}) is None
+    assert (
+        ask("instrument", "suspend", "regulator_reason", row, actor=REGULATOR, data={"reason": "现场检查发现"}) is None
+    )
     assert ask("instrument", "suspend", "regulator_reason", row) is None
 
 
-@pytest.mark.parametrize("state, direct, sentence", [
-    ("in_use", False, "请先停用，再报废。"), ("in_use", True, None), ("suspended", False, None),
-])
+@pytest.mark.parametrize(
+    "state, direct, sentence",
+    [
+        ("in_use", False, "请先停用，再报废。"),
+        ("in_use", True, None),
+        ("suspended", False, None),
+    ],
+)
 def test_scrapping_directly_where_the_profile_allows(monkeypatch, state, direct, sentence):
     monkeypatch.setattr(instrument, "switch_on", lambda _name: direct)
     assert ask("instrument", "scrap", "scrap_from", Row(state=state)) == sentence
@@ -200,13 +208,16 @@ def test_submitting_a_filing():
     assert ask("filing", "submit", "mandatory", row) is None
 
 
-@pytest.mark.parametrize("institute, sentence", [
-    (None, "请选择备案的技术机构。"),
-    (body("province", "440000"), "备案时只能选择市级或县级技术机构，请重新选择。"),
-    (body("city", "440300", "深圳所"), "“深圳所”不受理该使用地点的备案，请选择当地的技术机构。"),
-    (body(), None),
-    (body("county", "440103"), None),
-])
+@pytest.mark.parametrize(
+    "institute, sentence",
+    [
+        (None, "请选择备案的技术机构。"),
+        (body("province", "440000"), "备案时只能选择市级或县级技术机构，请重新选择。"),
+        (body("city", "440300", "深圳所"), "“深圳所”不受理该使用地点的备案，请选择当地的技术机构。"),
+        (body(), None),
+        (body("county", "440103"), None),
+    ],
+)
 def test_the_institute_of_a_filing(institute, sentence):
     row, data = Row(use_division="440103"), {"institute_id": "3"}
     assert ask("filing", "submit", "institute", row, data=data, session=Session(row=institute)) == sentence
@@ -221,13 +232,16 @@ def test_an_institute_without_authorisation(monkeypatch, step):
     assert ask("filing", step, "capable", row) is None
 
 
-@pytest.mark.parametrize("target, route, sentence", [
-    (None, [], "请选择要分派的区县机构。"),
-    (body("city", "440100"), [], "只能分派至本市所辖区县机构。"),
-    (body("county", "440304"), [], "只能分派至本市所辖区县机构。"),
-    (body("county", "440103"), [{"institute": 3, "step": "refuse"}], "该机构已退回过本器具，请选择其他机构。"),
-    (body("county", "440103"), [], None),
-])
+@pytest.mark.parametrize(
+    "target, route, sentence",
+    [
+        (None, [], "请选择要分派的区县机构。"),
+        (body("city", "440100"), [], "只能分派至本市所辖区县机构。"),
+        (body("county", "440304"), [], "只能分派至本市所辖区县机构。"),
+        (body("county", "440103"), [{"institute": 3, "step": "refuse"}], "该机构已退回过本器具，请选择其他机构。"),
+        (body("county", "440103"), [], None),
+    ],
+)
 def test_dispatching(target, route, sentence):
     row = Row(route=route)
     assert ask("filing", "dispatch", "inside_city", row, session=Session(row=target)) == sentence
@@ -286,11 +300,14 @@ def test_accepting_needs_a_valid_authorisation(items, monkeypatch):
     assert ask("appointment", "accept", "authorised", Row(institute_id=1)) is None
 
 
-@pytest.mark.parametrize("step, guard, sentence", [
-    ("cancel", "none_received_取消预约", "已送检的器具不能取消预约。"),
-    ("request_withdraw", "none_received_撤销", "已送检的器具不能撤销。"),
-    ("auto_withdraw", "none_received_撤销", "已送检的器具不能撤销。"),
-])
+@pytest.mark.parametrize(
+    "step, guard, sentence",
+    [
+        ("cancel", "none_received_取消预约", "已送检的器具不能取消预约。"),
+        ("request_withdraw", "none_received_撤销", "已送检的器具不能撤销。"),
+        ("auto_withdraw", "none_received_撤销", "已送检的器具不能撤销。"),
+    ],
+)
 def test_what_was_brought_is_not_cancelled(items, step, guard, sentence):
     for state in ("received", "verifying", "done"):
         items("accepted", state)
@@ -372,7 +389,9 @@ def test_restoring_an_item_whose_instrument_went_elsewhere(live):
 def test_beginning_needs_a_valid_authorisation(monkeypatch):
     row = Row(institute_id=1, instrument=scale())
     monkeypatch.setattr(item, "lapsed", lambda *_: "该项目授权（至2026-01-01）")
-    assert ask("item", "begin", "authorised", row) == "该项目授权（至2026-01-01）已失效，不能开展检定，请先更新授权信息。"
+    assert (
+        ask("item", "begin", "authorised", row) == "该项目授权（至2026-01-01）已失效，不能开展检定，请先更新授权信息。"
+    )
     monkeypatch.setattr(item, "lapsed", lambda *_: None)
     assert ask("item", "begin", "authorised", row) is None
 
@@ -383,7 +402,9 @@ def test_beginning_needs_a_valid_authorisation(monkeypatch):
 @pytest.mark.parametrize("step", ["create", "submit"])
 def test_a_verification_lies_not_in_the_future(step):
     assert ask("certificate", step, "not_future", Row(verified_on=TODAY)) is None
-    assert ask("certificate", step, "not_future", Row(verified_on=TODAY + timedelta(days=1))) == "检定日期不能晚于今天。"
+    assert (
+        ask("certificate", step, "not_future", Row(verified_on=TODAY + timedelta(days=1))) == "检定日期不能晚于今天。"
+    )
 
 
 def test_missing_facts_are_named():
@@ -394,7 +415,10 @@ def test_missing_facts_are_named():
 
 def test_a_validity_other_than_the_cycle_is_explained():
     row = Row(
-        conclusion="pass", verified_on=date(2026, 11, 20), cycle_months=12, valid_until=date(2027, 11, 19),
+        conclusion="pass",
+        verified_on=date(2026, 11, 20),
+        cycle_months=12,
+        valid_until=date(2027, 11, 19),
         validity_reason=None,
     )
     assert ask("certificate", "submit", "validity", row) is None
@@ -404,7 +428,9 @@ def test_a_validity_other_than_the_cycle_is_explained():
     assert ask("certificate", "submit", "validity", row) is None
 
 
-@pytest.mark.parametrize("step, role", [("check", "核验员"), ("back", "退回人"), ("issue", "批准人"), ("correct", "批准人")])
+@pytest.mark.parametrize(
+    "step, role", [("check", "核验员"), ("back", "退回人"), ("issue", "批准人"), ("correct", "批准人")]
+)
 def test_nobody_signs_for_the_verifier(step, role):
     assert ask("certificate", step, f"{role}_not_verifier", Row(verifier_id=7)) == f"{role}与检定员不能为同一人。"
     assert ask("certificate", step, f"{role}_not_verifier", Row(verifier_id=6)) is None

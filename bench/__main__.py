@@ -1,0 +1,204 @@
+"""`python -m bench [--rows 1000000] [--small]`: its own PostgreSQL, its own data, a table and a JSON file.
+
+Pages are asked for through the test client, from the route to the finished HTML, as a regulator who sees most rows and
+as a unit with its own; each figure is the median of nine after one to warm up. The same pages beside 1,000 rows stand
+next to it: what grows with the table shows as a ratio.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import shutil
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[1]
+TARGET_MS = 150
+TIMES = 9
+PEOPLE = {"regP": "省级监管", "ua1": "使用单位"}
+LIST = "/instruments/list/"
+
+
+def pages() -> dict[str, str]:
+    """What is asked for."""
+    from bench.data import RARE
+
+    return {
+        "第一页": LIST,
+        "筛选：状态": f"{LIST}?_flt_0_state=suspended",
+        "筛选：即将到期": f"{LIST}?band=due",
+        "筛选：已超期": f"{LIST}?band=overdue",
+        "查找：罕见": f"{LIST}?_flt_0_search_text={RARE}",
+        "查找：常见": f"{LIST}?_flt_0_search_text=加油机",
+        "查找：没有": f"{LIST}?_flt_0_search_text=天外飞仙",
+        "出厂编号": f"{LIST}?_flt_0_serial_no=B000000500",
+        "最后一页": f"{LIST}?page_InstrumentView=-1",
+    }
+
+
+def measured(client: Any, url: str) -> float:
+    """Milliseconds of one page, the median of nine."""
+    answer = client.get(url)
+    if answer.status_code != 200:
+        raise SystemExit(f"{url} answered {answer.status_code}: measure nothing rather than an error page")
+    times = []
+    for _ in range(TIMES):
+        begun = time.perf_counter()
+        client.get(url).get_data()
+        times.append((time.perf_counter() - begun) * 1_000)
+    return round(statistics.median(times), 1)
+
+
+def round_of(app: Any, world: Any) -> dict[str, dict[str, float]]:
+    """Every page for every person."""
+    from tests.client import login
+
+    found = {}
+    for nick, word in PEOPLE.items():
+        client = login(app, world, nick)
+        found[word] = {title: measured(client, url) for title, url in pages().items()}
+    return found
+
+
+def seconds(function: Callable[[], Any]) -> float:
+    begun = time.perf_counter()
+    function()
+    return round(time.perf_counter() - begun, 2)
+
+
+def jobs_of(world: Any, folder: Path, import_rows: int) -> dict[str, float]:
+    """Import and reminders beside the full table, in seconds."""
+    from app import clock
+    from app.access.principal import as_system
+    from app.operations.job import run_job
+    from app.operations.ledger_import import confirm_import, start_import
+    from app.operations.reminders import run_reminders
+    from models.base import db
+    from tests.faults.test_kills import workbook
+
+    session, found = db.session(), {}
+    with world.acting("ub1") as actor:
+        data = workbook(folder / "bench.xlsx", import_rows, "BENCH")
+        job = start_import(session, actor, filename="台账.xlsx", data=data)
+        session.commit()
+        found[f"导入{import_rows}行：核对"] = seconds(lambda: run_job(session, job.id))
+        confirm_import(session, actor, job.id)
+        session.commit()
+        found[f"导入{import_rows}行：写入"] = seconds(lambda: run_job(session, job.id))
+    with as_system("measuring"):
+
+        def remind() -> None:
+            run_reminders(session, clock.today())
+            session.commit()
+
+        found["提醒：首次"] = seconds(remind)
+        found["提醒：再次"] = seconds(remind)
+    return found
+
+
+def run(rows: int, folder: Path) -> dict[str, Any]:
+    """Build, measure, grow, measure again."""
+    from flask_migrate import upgrade
+
+    from app import reference
+    from app.access.grants import sync
+    from app.access.principal import as_system
+    from bench import data
+    from models.base import db
+    from models.types import Encrypted
+    from run import create_app
+    from tests.world import build_world
+
+    app = create_app(
+        {"TESTING": True, "RATELIMIT_STORAGE_URI": os.environ["REDIS_URL"].replace("unix://", "redis+unix://", 1)}
+    )
+    with app.app_context():
+        upgrade()
+        session = db.session()
+        with as_system("measuring"):
+            reference.load(session)
+            sync(session, app.appbuilder.baseviews)
+            session.commit()
+        world = build_world()
+        with as_system("measuring"):
+            phone = Encrypted(200).process_bind_param("13800000000", db.engine.dialect)
+            first, last = data.units(session, str(phone))
+            session.commit()
+            data.instruments(session, 1_000, first, last, world.units["ua1"], begin=1)
+        db.session.remove()
+    say("1,000 rows are there")
+    few = round_of(app, world)
+    with app.app_context(), as_system("measuring"):
+        took = seconds(lambda: data.instruments(db.session(), rows, first, last, world.units["ua1"], begin=1_001))
+        db.session.remove()
+    say(f"{rows:,} rows are there after {took} s")
+    many = round_of(app, world)
+    with app.app_context():
+        work = jobs_of(world, folder, min(10_000, max(rows // 10, 500)))
+        db.session.remove()
+    return {"rows": rows, "load_seconds": took, "pages_ms": many, "pages_ms_1000": few, "jobs_s": work}
+
+
+def say(line: str) -> None:
+    print(f"{time.strftime('%H:%M:%S')} {line}", file=sys.stderr, flush=True)
+
+
+def table(result: dict[str, Any]) -> str:
+    """The figures for a terminal."""
+    lines = [f"{'页面':<22}{'一千行':>10}{result['rows']:>14,}{'倍数':>8}"]
+    for who, figures in result["pages_ms"].items():
+        for title, value in figures.items():
+            small = result["pages_ms_1000"][who][title]
+            mark = "" if value <= TARGET_MS else f"  超过{TARGET_MS} ms"
+            lines.append(f"{who} {title:<14}{small:>10.1f} ms{value:>10.1f} ms{value / small:>8.1f}{mark}")
+    lines += [f"{title:<24}{value:>10.2f} s" for title, value in result["jobs_s"].items()]
+    return "\n".join(lines)
+
+
+def main() -> int:
+    """Measure and write var/bench/<time>.json; 1 when a page is slower than the target."""
+    parser = argparse.ArgumentParser(prog="python -m bench", description="性能测量")
+    parser.add_argument("--rows", type=int, default=1_000_000)
+    parser.add_argument("--small", action="store_true", help="20,000 rows: shows that it works")
+    given = parser.parse_args()
+    rows = 20_000 if given.small else given.rows
+    folder = Path(tempfile.mkdtemp(prefix="quanheng-bench-", dir="/tmp"))
+    from app.embedded.paths import SUPERUSER, layout
+    from app.embedded.servers import EmbeddedServers
+    from tests.servers import create_database
+
+    servers = EmbeddedServers(layout(folder), durable=False)
+    try:
+        servers.ensure()
+        os.environ["QUANHENG_VAR"] = str(folder)
+        os.environ["REDIS_URL"] = servers.layout.endpoints().redis_url
+        os.environ["DATABASE_URL"] = create_database(servers.layout.postgres_url(SUPERUSER, "postgres"), "bench")
+        result = run(rows, folder)
+    finally:
+        servers.stop()
+        shutil.rmtree(folder, ignore_errors=True)
+    result |= {
+        "at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "machine": platform.machine(),
+        "cores": os.cpu_count(),
+    }
+    out = ROOT / "var" / "bench" / f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{rows}.json"
+    out.parent.mkdir(parents=True, exist_ok=True)
+    out.write_text(json.dumps(result, ensure_ascii=False, indent=1), encoding="utf-8")
+    print(table(result))
+    print(out)
+    slow = [v for figures in result["pages_ms"].values() for v in figures.values() if v > TARGET_MS]
+    return 1 if slow else 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
