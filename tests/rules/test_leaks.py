@@ -59,7 +59,7 @@ def test_a_foreign_row_is_not_there(app, world, rows, nick):
     with app.app_context():
         principal = leaks.principals(world)[nick]
         foreign = {m for m, key in rows.items() if key is not None and key not in leaks.visible(m, principal)}
-        hidden = {text for m, key, text in leaks.secrets_of(world) if key not in leaks.visible(m, principal)}
+        hidden = {text for m, key, text in leaks.secrets_of(world, rows) if key not in leaks.visible(m, principal)}
         before = leaks.fingerprint(rows)
         db.session.remove()
     client, token = browser(app, world, nick)
@@ -81,12 +81,20 @@ def test_a_foreign_row_is_not_there(app, world, rows, nick):
                 assert answer.status_code in {302, 401, 403, 404}, said
                 if answer.status_code == 302:
                     assert "/login/" in answer.location, said
-                leaked = [s for s in hidden if s in answer.get_data(as_text=True)]
+                # the page may repeat the address that was asked for; it tells nothing that the asker did not bring
+                said_back = readable(answer).replace(address, "").replace(str(rows[route.model]), "")
+                leaked = [s for s in hidden if s in said_back]
                 assert not leaked, f"{said} shows {leaked}"
     with app.app_context():
         assert leaks.fingerprint(rows) == before
         db.session.remove()
     print(f"{nick}: {cells} cells")
+
+
+def readable(answer) -> str:
+    """The text of a page or of JSON; what is in workbooks is read by the export's own tests."""
+    kind = answer.content_type or ""
+    return answer.get_data(as_text=True) if kind.startswith(("text/", "application/json")) else ""
 
 
 def fillers(route):
@@ -105,7 +113,9 @@ def test_lists_and_searches_show_only_what_the_scope_gives(app, world, rows, nic
     with app.app_context():
         principal = leaks.principals(world)[nick]
         hidden = {
-            (m.__name__, text) for m, key, text in leaks.secrets_of(world) if key not in leaks.visible(m, principal)
+            (m.__name__, text)
+            for m, key, text in leaks.secrets_of(world, rows)
+            if key not in leaks.visible(m, principal)
         }
         # an institute or regulator may read the unit's name on rows it does see; the anonymous public on its search
         hidden = {(name, text) for name, text in hidden if name != "Unit" or nick in {"ua2", "ub1", "regB", "recB"}}
@@ -116,7 +126,11 @@ def test_lists_and_searches_show_only_what_the_scope_gives(app, world, rows, nic
         for query in ("", f"?q={serial}&term={serial}"):
             answer = client.get(address + query)
             assert answer.status_code < 500, f"{nick} GET {address}{query} → {answer.status_code}"
-            body = answer.get_data(as_text=True).replace(f'value="{serial}"', "")
+            if address == "/instruments" and nick != "anon":
+                continue  # the public search shows everybody what the public may see; the anonymous run judges it
+            if address == "/audit/list/" and nick in {"aud", "sec"}:
+                continue  # the log is theirs to read, as it stands (ROLES section 3)
+            body = readable(answer).replace(f'value="{serial}"', "")
             leaked = [t for _n, t in hidden if t in body and not (query and t == serial)]
             assert not leaked, f"{nick} GET {address}{query} shows {leaked}"
             if query and answer.status_code == 200 and serial != "无":
