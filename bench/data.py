@@ -60,18 +60,20 @@ def units(session: Session, phone: str) -> tuple[int, int]:
     return min(ids), max(ids)
 
 
-def instruments(session: Session, rows: int, first: int, last: int, own: int, *, begin: int) -> None:
-    """Insert rows `begin` … `rows`; every two-hundredth belongs to the unit `own`.
+def instruments(session: Session, rows: int, owners: tuple[int, int], own: tuple[int, int], institute: int) -> None:
+    """Insert `rows` instruments. Every two-hundredth belongs to the first unit of `own`, the first fifty to the second;
+    every twentieth is filed with `institute`.
 
     Secondary indexes are taken away first and built again at the end, as a restore does.
     """
+    first, last = owners
     session.execute(text("SET LOCAL session_replication_role = replica"))  # keys are right by construction
     definitions = session.execute(
         text(
             "SELECT indexname, indexdef FROM pg_indexes WHERE tablename = 'instrument' AND indexname <> 'pk_instrument'"
         )
     ).all()
-    if rows - begin > 50_000:
+    if rows > 50_000:
         for name, _definition in definitions:
             session.execute(text(f'DROP INDEX "{name}"'))
     session.execute(
@@ -92,17 +94,28 @@ def instruments(session: Session, rows: int, first: int, last: int, own: int, *,
                  WHEN r < 0.94 THEN 'suspended' ELSE 'scrapped' END AS state,
             CASE WHEN r < 0.66 THEN 'pass' WHEN r < 0.68 THEN 'fail' END AS result,
             current_date + (random() * 430 - 65)::int AS until
-          FROM (SELECT n, random() AS r, CASE WHEN n % 200 = 0 THEN {own}
+          FROM (SELECT n, random() AS r, CASE WHEN n <= 50 THEN {own[1]} WHEN n % 200 = 0 THEN {own[0]}
                 ELSE {first} + floor(power(random(), 2) * {last - first + 1})::int END AS owner
-                FROM generate_series({begin}, {rows}) n) x
+                FROM generate_series(1, {rows}) n) x
           JOIN unit u ON u.id = x.owner CROSS JOIN category) y""")
     )
-    if rows - begin > 50_000:
+    if rows > 50_000:
         session.execute(text("SET LOCAL maintenance_work_mem = '256MB'"))
         for _name, definition in definitions:
             session.execute(text(definition))
+    session.execute(
+        text("""
+        INSERT INTO filing (state, instrument_id, unit_id, use_division, holder_institute_id, target_institute_id,
+            final_institute_id, route, submitted_at, version)
+        SELECT CASE WHEN i.state = 'filing' THEN 'submitted' ELSE 'approved' END, i.id, i.unit_id, i.use_division,
+            CASE WHEN i.state = 'filing' THEN :institute END, :institute,
+            CASE WHEN i.state <> 'filing' THEN :institute END,
+            jsonb_build_array(jsonb_build_object('institute', CAST(:institute AS bigint))), now(), 1
+        FROM instrument i WHERE i.state <> 'unfiled' AND i.id % 20 = 0"""),
+        {"institute": institute},
+    )
     session.commit()
     # as autovacuum does after a while: statistics, and which pages an index may answer for
     with session.get_bind().connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        connection.execute(text("VACUUM (ANALYZE) instrument"))
+        connection.execute(text("VACUUM (ANALYZE) instrument, filing"))
         connection.execute(text("ANALYZE unit"))

@@ -157,6 +157,8 @@ class CertificateView(WorkflowView):
             found.append(Button("look", gettext("查看"), self.url("pdf", pk=item.id, inline=1), "get", icon="file"))
         elif item.state in UNSIGNED and self.may("preview"):
             found.append(Button("preview", gettext("预览"), self.url("preview", pk=item.id), "get", icon="file"))
+        address = f"/instruments/show/{item.instrument_id}"
+        found.append(Button("instrument", gettext("查看器具"), address, "get", icon="scale"))
         found += self._page_step(item, "edit", self.url("draft", pk=item.id))
         found += self._page_step(item, "correct", self.url("correct", pk=item.id))
         return found
@@ -278,7 +280,7 @@ class CertificateView(WorkflowView):
 def signer(certificate: Certificate, which: str) -> str:
     """Who signed: names in full for the own institute, family names only for others (ROLES 5)."""
     account = getattr(certificate, which)
-    name = certificate.facts.get("verifier") if which == "verifier" else (account.name if account else None)
+    name = certificate.facts.get(which) or (account.name if account else None)
     if not name:
         return "—"
     p = me()

@@ -8,6 +8,7 @@ in the cookie, and what a person typed survives every refusal.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import date
 from typing import Any, TypeAlias
 
 from flask import abort, flash, redirect, request, url_for
@@ -16,6 +17,7 @@ from flask_appbuilder.forms import DynamicForm
 from flask_appbuilder.security.decorators import has_access
 from flask_babel import gettext
 from flask_babel import lazy_gettext as _
+from markupsafe import Markup
 from sqlalchemy.orm import selectinload
 
 from app.fab.actions import ActionRoutes
@@ -244,7 +246,7 @@ class CrudView(RequestFilters, ActionRoutes, FormRoutes, ModelView):
         pk = self.datamodel.get_pk_value(item)
         return Row(
             pk=pk,
-            cells=[self.show_value(item, c) for c in self.list_columns],
+            cells=[whole_line(item, c, self.show_value(item, c)) for c in self.list_columns],
             url=self.url("show", pk=pk) if shown else "",
             css=self.row_class(item),
             buttons=self.row_buttons(item),
@@ -298,6 +300,13 @@ class CrudView(RequestFilters, ActionRoutes, FormRoutes, ModelView):
             why = self.why_not("delete", item)
             found.append(Button("delete", gettext("删除"), address, style="danger", confirm=ask, why_not=why))
         return found
+
+
+def whole_line(item: Any, column: str, shown: Any) -> Any:
+    """A day or a moment is never broken over two lines of a cell."""
+    if isinstance(getattr(item, column, None), date) and not isinstance(shown, Markup):
+        return Markup('<span class="nowrap num">{}</span>').format(shown)
+    return shown
 
 
 def labels_from_comments(datamodel: Any) -> dict[str, str]:

@@ -168,9 +168,8 @@ class Person:
             dialog.wait_for()
             if reason is not None:
                 dialog.locator("textarea").fill(reason)
-            dialog.locator("button[value=yes]").click()
-            dialog.wait_for(state="hidden")
-            page.wait_for_load_state()
+            with page.expect_navigation():
+                dialog.locator("button[value=yes]").click()
         return self
 
     def pick(self, field: str, term: str) -> Person:
@@ -183,18 +182,19 @@ class Person:
         option.click()
         return self
 
-    def answer(self) -> Person:
-        """Say yes if a dialog asks."""
-        self.page.wait_for_timeout(200)
-        if self.page.locator("dialog[open]").count():
-            self.page.locator("dialog[open] button[value=yes]").click()
-        self.page.wait_for_load_state()
+    def bulk(self, words: str) -> Person:
+        """Press a button of the bar for ticked rows, say yes if a dialog asks, and wait for the next page."""
+        with self.page.expect_navigation():
+            self.page.locator(f"[data-bulk] button:has-text('{words}')").click()
+            self.page.wait_for_timeout(300)
+            if self.page.locator("dialog[open]").count():
+                self.page.locator("dialog[open] button[value=yes]").click()
         return self
 
     def send(self) -> Person:
-        """Press the filled button of the page's form."""
-        self.page.locator("main form button.btn-primary:visible").last.click()
-        self.page.wait_for_load_state()
+        """Press the filled button of the page's form and wait for the answer."""
+        with self.page.expect_navigation():
+            self.page.locator("main form button.btn-primary:visible").last.click()
         return self
 
     def sees(self, text: str, within: float = 15) -> Person:

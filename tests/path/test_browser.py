@@ -111,8 +111,7 @@ def issue_accounts(admin: Person, person) -> dict[str, Person]:
         fresh.page.goto(link)
         fresh.page.fill("[name=password]", PASSWORD)
         fresh.page.fill("[name=password_again]", PASSWORD)
-        fresh.page.click("main button[type=submit]")
-        fresh.page.wait_for_load_state()
+        fresh.send()
         again = fresh.page.context.request.get(link)
         assert again.status in {404, 410, 422}, "a link works once"
         made[nick] = fresh.login(f"{nick}wy01", PASSWORD)
@@ -181,7 +180,7 @@ def review(rec: Person, unit: Person) -> None:
     rec.go("/accounts/list/").sees("五原县新华街团结加油站").page.click("tr:has-text('团结加油站') a >> nth=0")
     rec.shot("04-review").press("退回")
     rec.page.fill("[name=reason]", "证照图片不清晰，请重新上传")
-    rec.page.click("main button[type=submit]")
+    rec.send()
     rec.sees("审核不通过")
     unit.login_as_registrant("tuanjie01", PASSWORD)
     unit.sees("证照图片不清晰，请重新上传").shot("05-returned")
@@ -220,15 +219,14 @@ def file_instruments(unit: Person, rec: Person) -> None:
     page = unit.go("/instruments/list/?state=unfiled").page
     for box in onsite_boxes(page)[-10:]:  # the newest rows stand first; the oldest are those of the county
         box.check()
-    page.locator("[data-bulk] button:has-text('提交备案')").click()
-    unit.answer()
+    unit.bulk("提交备案")
     declare(unit).sees("已提交 10 台器具的备案").shot("11-filed")
     rec.go("/filings/list/?mine=1").shot("12-filings")
     rec.page.locator("tbody tr a").first.click()
     rec.press("退回")
     rec.page.select_option("[name=kind]", "incomplete")
     rec.page.fill("[name=reason]", "型号规格与铭牌不一致，请核对")
-    rec.page.click("main button[type=submit]")
+    rec.send()
     rec.sees("被退回")
     name = rec.page.locator("main").inner_text()
     assert "型号规格与铭牌不一致" in name
@@ -240,9 +238,7 @@ def file_instruments(unit: Person, rec: Person) -> None:
         if not rec.page.locator("[data-tick-all]").count():
             break
         rec.page.locator("[data-tick-all]").check()
-        rec.page.locator("[data-bulk] button:has-text('审核通过')").click()
-        rec.answer()
-        rec.page.wait_for_load_state()
+        rec.bulk("审核通过")
     unit.go("/instruments/list/?state=in_use").sees("10 台")
 
 
@@ -251,8 +247,8 @@ def onsite_boxes(page) -> list:
     if page.locator("button:has-text('更多条件')").count():
         page.locator("button:has-text('更多条件')").first.click()
     page.locator("[name$=_delivery_mode]").first.select_option("onsite")
-    page.locator("form.filters button[type=submit]").click()
-    page.wait_for_load_state()
+    with page.expect_navigation():
+        page.locator("form.filters button[type=submit]").click()
     return page.locator("tbody input[type=checkbox]").all()
 
 
@@ -270,8 +266,7 @@ def correct_and_resubmit(unit: Person) -> None:
     page.locator("main a[href*='/instruments/show/']").first.click()
     unit.press("修改")
     page.fill("[name=model]", "42D4243F-A")
-    page.locator("main form button[type=submit]:visible").last.click()
-    unit.sees("42D4243F-A")
+    unit.send().sees("42D4243F-A")
     unit.go("/filings/list/?state=returned").page.locator("tbody tr a").first.click()
     unit.press("提交备案")
     declare(unit).sees("已提交")
@@ -281,8 +276,7 @@ def book(unit: Person, rec: Person) -> str:
     """5. Book all ten on a day and time; the institute accepts."""
     page = unit.go("/instruments/list/?state=in_use").page
     page.locator("[data-tick-all]").check()
-    page.locator("[data-bulk] button:has-text('预约检定')").click()
-    unit.answer()
+    unit.bulk("预约检定")
     page.wait_for_url("**/book/**")
     if page.locator("a:has-text('预约这一组')").count():
         unit.press("预约这一组")
@@ -293,7 +287,7 @@ def book(unit: Person, rec: Person) -> str:
     number = re.search(r"\d{13}", page.locator("main").inner_text()).group()
     rec.go("/appointments/list/?state=submitted").page.click(f"tr:has-text('{number}') a >> nth=0")
     rec.press("确认受理")
-    rec.page.click("main button[type=submit]")
+    rec.send()
     rec.sees("已受理").shot("16-accepted")
     return number
 
@@ -316,18 +310,16 @@ def verify(staff: dict[str, Person], number: str) -> None:
     for nick, state, step in (("chk", "checking", "核验通过"), ("apr", "approving", "批准签发")):
         one = staff[nick].go(f"/certificates/list/?state={state}")
         one.sees("10").page.locator("[data-tick-all]").check()
-        one.page.locator(f"[data-bulk] button:has-text('{step}')").click()
-        one.answer()
+        one.bulk(step)
         one.sees("成功10条")
     staff["apr"].shot("19-issued")
 
 
 def receive(rec: Person) -> None:
     rec.go("/items/list/?state=accepted").page.locator("[data-tick-all]").check()
-    rec.page.locator("[data-bulk] button:has-text('收样核对')").click()
-    rec.answer()
+    rec.bulk("收样核对")
     rec.page.check("[name=checked]")
-    rec.shot("17-receive").page.locator("main form button[type=submit]:visible").last.click()
+    rec.shot("17-receive").send()
     rec.sees("10")
 
 
@@ -369,18 +361,21 @@ def after_the_verification(unit: Person, staff: dict[str, Person], platform) -> 
     unit.go("/certificates/list/?state=issued").page.locator("tbody tr", has_text="检定证书").first.locator(
         "a"
     ).first.click()
+    unit.page.wait_for_url("**/certificates/show/**")
     unit.shot("22-certificate")
     text = unit.page.locator("main").inner_text()
     number = re.search(r"WYJ\d{10}", text).group()
+    unit.page.locator("[role=tab]:has-text('核验二维码')").click()
+    code = re.search(rf"/v/{number}/(\w{{8}})", unit.page.locator("main").inner_text()).group(1)
     with unit.page.expect_download() as download:
         unit.page.locator("a[href*='/certificates/pdf/']").first.click()
     assert Path(download.value.path()).read_bytes().startswith(b"%PDF")
-    return {"number": number, **regulators(staff, unit, number)}
+    return {"number": number, "code": code, **regulators(staff, unit, number)}
 
 
 def regulators(staff: dict[str, Person], unit: Person, number: str) -> dict[str, str]:
     """7b. The county's regulator sees all of it, the next county's none of it."""
-    unit.page.locator("main a[href*='/instruments/show/']").first.click()
+    unit.press("查看器具").page.wait_for_url("**/instruments/show/**")
     unit.page.locator("[role=tab]:has-text('历史')").click()
     unit.sees("生成电子证书").sees("收样核对").sees("提交备案").shot("23-history", full=True)
     address = unit.page.url
@@ -405,7 +400,9 @@ def in_public(public: Person, phone: Person, facts: dict[str, str]) -> None:
     phone.shot("26-public-phone")
     public.go("/instruments?q=团结加油站").sees("五原县新华街团结加油站")
     phone.go("/login/").fits().go("/register").fits()
-    public.go(f"/v/{facts['number']}/WRONGXXX").sees("未找到").shot("27-not-found")
+    public.go(f"/v/{facts['number']}/{facts['code']}").sees("有效").sees(facts["number"]).shot("27-certificate-valid")
+    phone.go(f"/v/{facts['number']}/{facts['code']}").sees("有效").fits()
+    public.go(f"/v/{facts['number']}/WRONGXXX").sees("未找到").shot("28-not-found")
 
 
 assert PNG
