@@ -376,10 +376,10 @@ def after_the_verification(unit: Person, staff: dict[str, Person], platform) -> 
 def regulators(staff: dict[str, Person], unit: Person, number: str) -> dict[str, str]:
     """7b. The county's regulator sees all of it, the next county's none of it."""
     unit.press("查看器具").page.wait_for_url("**/instruments/show/**")
+    serial = re.search(r"出厂编号\s+(\S+)", unit.page.locator("main").inner_text()).group(1)
     unit.page.locator("[role=tab]:has-text('历史')").click()
     unit.sees("生成电子证书").sees("收样核对").sees("提交备案").shot("23-history", full=True)
     address = unit.page.url
-    serial = re.search(r"出厂编号\s+(\S+)", unit.page.locator("main").inner_text()).group(1)
     staff["reg"].go("/instruments/list/").sees("五原县新华街团结加油站")
     staff["reg"].page.goto(address)
     staff["reg"].sees(serial).shot("24-regulator")
