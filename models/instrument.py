@@ -51,7 +51,8 @@ class Instrument(Flowing, Model):
             postgresql_include=["use_division", "last_result"],
             postgresql_where=text("state = 'in_use'"),
         ),
-        Index("ix_instrument_unit_state", "unit_id", "state", "id"),
+        # due date and result come along, so that a unit's tabs and to-dos are counted from the index alone
+        Index("ix_instrument_unit_state", "unit_id", "state", "id", postgresql_include=["valid_until", "last_result"]),
         Index("ix_instrument_state_id", "state", "id"),
         Index("ix_instrument_category_id", "category_id", "id"),
         Index("ix_instrument_due", "valid_until", "id", postgresql_where=text("state = 'in_use'")),

@@ -38,7 +38,7 @@ class HomeView(IndexView):
             return redirect("/register/mine")
         from views.menu import my_todos
 
-        lines = [{"url": t.url, "label": t.label, "count": t.count, "kind": TONES[t.tone]} for t in my_todos()]
+        lines = [{"url": t.url, "label": t.label, "count": t.count, "kind": TONES[t.tone]} for t in my_todos(CAP)]
         greeting = gettext("%(name)s，您好", name=principal.name)
         return self.render_template(
             self.index_template,

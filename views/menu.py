@@ -11,7 +11,7 @@ from app.access.principal import current_principal
 from app.access.roles import INSTITUTE, RECEPTION, UNIT
 from app.fab.face import Face, NavLink
 from app.fab.menu import MenuItem, SideMenu, init_menu
-from app.operations.todo import Todo, todos
+from app.operations.todo import BADGE, Todo, todos
 from app.profiles import profile
 from models.base import db
 from models.enums import Role
@@ -114,11 +114,11 @@ ITEMS = (
 )
 
 
-def my_todos() -> list[Todo]:
-    """The to-do lines of this request, asked for once."""
+def my_todos(cap: int = BADGE) -> list[Todo]:
+    """The to-do lines of this request, asked for once; the home page asks first and for more than the menu needs."""
     if "todos" not in g:
         principal = current_principal()
-        g.todos = todos(db.session(), principal) if principal and principal.account_id else []
+        g.todos = todos(db.session(), principal, cap) if principal and principal.account_id else []
     return g.todos
 
 

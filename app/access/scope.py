@@ -9,6 +9,7 @@ the workflow engine may use it (tests/rules holds the list of files).
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import ColumnElement, event, false, select, true
@@ -47,8 +48,11 @@ def predicate(model: type[Model], principal: Principal | None) -> ColumnElement[
     return SCOPES[model](principal)
 
 
-def _options(principal: Principal | None) -> list[Any]:
-    return [with_loader_criteria(model, predicate(model, principal), include_aliases=True) for model in SCOPES]
+@lru_cache(maxsize=256)
+def _options(principal: Principal | None, _registered: int) -> tuple[Any, ...]:
+    """The criteria of one principal. They hold no session and never change, so requests of the same person share them;
+    how many predicates are registered belongs to the key."""
+    return tuple(with_loader_criteria(model, predicate(model, principal), include_aliases=True) for model in SCOPES)
 
 
 def _restrict(state: ORMExecuteState) -> None:
@@ -59,11 +63,7 @@ def _restrict(state: ORMExecuteState) -> None:
         return
     if not any(mapper.class_ in SCOPES for mapper in state.all_mappers) and state.is_select and not _nested(state):
         return
-    cache = state.session.info.setdefault("scope_options", {})
-    if principal not in cache:
-        cache.clear()
-        cache[principal] = _options(principal)
-    state.statement = state.statement.options(*cache[principal])
+    state.statement = state.statement.options(*_options(principal, len(SCOPES)))
 
 
 def _nested(state: ORMExecuteState) -> bool:

@@ -161,6 +161,8 @@ class Postgres:
             "shared_buffers": f"{shared_buffers_mb(memory)}MB",
             "max_connections": str(MAX_CONNECTIONS),
             "jit": "off",  # short queries only: compiling them costs more than it saves
+            # and starting helpers for a capped count takes longer than the count
+            "max_parallel_workers_per_gather": "0",
             "timezone": "Asia/Shanghai",
             "log_timezone": "Asia/Shanghai",
             "fsync": "on" if self.durable else "off",

@@ -165,7 +165,7 @@ class CrudView(RequestFilters, ActionRoutes, FormRoutes, ModelView):
 
     def filter_url(self, **values: Any) -> str:
         """The list filtered: filter_url(status="submitted"); a list gives several values."""
-        offered = self.datamodel.get_filters(self.search_columns).get_search_filters()
+        offered = self._filters.get_search_filters()  # made once when the view was set up
         args: dict[str, Any] = {}
         for column, value in values.items():
             kinds = [f.arg_name for f in offered[column]]

@@ -15,7 +15,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Query
 
 from app.fab.dberrors import explain
-from app.fab.filters import PGFilterConverter
+from app.fab.filters import WALK, PGFilterConverter
 from app.fab.paging import CappedInt, Window, window
 
 log = logging.getLogger(__name__)
@@ -86,6 +86,9 @@ class PGInterface(SQLAInterface):
         base = self.session.query(self.obj)
         count = self.query_count(base, filters)
         slice_ = window(page or 0, page_size, count)
+        if isinstance(count, CappedInt) and not slice_.deep:
+            # so many match that walking the order finds a page sooner than sorting all that an index finds
+            base = base.execution_options(**{WALK: True})
         rows = self._rows(base, filters, order_column, order_direction, slice_)
         return count, rows[::-1] if slice_.backwards else rows
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sqlalchemy import func, or_, select
+from sqlalchemy import ColumnElement, ScalarSelect, Select, func, or_, select
 from sqlalchemy.orm import Session
 
 from app import clock
@@ -20,6 +20,8 @@ from models.instrument import Instrument
 from models.outbox import Message
 
 CAP = 10_000
+BADGE = 100
+"""Beside a menu entry stands a number below 100 or 99+: nothing is counted further than that for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,97 +35,111 @@ class Todo:
     tone: str
 
 
-def _count(session: Session, model: type, *conditions: object) -> int:
-    inner = select(model.id).where(*conditions).limit(CAP + 1).subquery()  # type: ignore[attr-defined, arg-type]
-    return session.scalar(select(func.count()).select_from(inner)) or 0
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A to-do line before its rows have been counted."""
+
+    key: str
+    label: str
+    rows: Select[tuple[int]]
+    url: str
+    tone: str
 
 
-def todos(session: Session, p: Principal) -> list[Todo]:
-    """Lines with a count above zero, most urgent first. Every count passes through the principal's scope."""
-    lines: list[Todo] = []
+def _rows(model: type, *conditions: ColumnElement[bool]) -> Select[tuple[int]]:
+    return select(model.id).where(*conditions)  # type: ignore[attr-defined]
+
+
+def todos(session: Session, p: Principal, cap: int = CAP) -> list[Todo]:
+    """Lines with a count above zero, most urgent first. Every count passes through the principal's scope; one statement
+    counts them all, each no further than `cap` + 1."""
+    lines: list[Line] = []
     if p.of_unit:
-        lines += _of_unit(session, p)
+        lines += _of_unit(p)
     if p.of_institute:
-        lines += _of_institute(session, p)
+        lines += _of_institute(p)
     if p.has(Role.REG):
-        lines += _of_regulator(session)
+        lines += _of_regulator()
     if p.has(Role.ADM):
-        waiting = _count(
-            session, Account, Account.state == AccountState.PENDING, Account.reviewer_institute_id.is_(None)
-        )
-        lines.append(Todo("reviews", "待审核的注册申请", waiting, "/accounts/list/?state=pending", "warn"))
-    unread = _count(session, Message, Message.received_at.is_(None), Message.account_id == p.account_id)
-    lines.append(Todo("messages", "未接收的消息", unread, "/messages/list/", "info"))
+        waiting = _rows(Account, Account.state == AccountState.PENDING, Account.reviewer_institute_id.is_(None))
+        lines.append(Line("reviews", "待审核的注册申请", waiting, "/accounts/list/?state=pending", "warn"))
+    unread = _rows(Message, Message.received_at.is_(None), Message.account_id == p.account_id)
+    lines.append(Line("messages", "未接收的消息", unread, "/messages/list/", "info"))
+    counts = session.execute(select(*(_counted(line.rows, cap) for line in lines))).one()
     order = {"danger": 0, "warn": 1, "info": 2}
-    return sorted((line for line in lines if line.count), key=lambda line: order[line.tone])
+    found = [Todo(line.key, line.label, n, line.url, line.tone) for line, n in zip(lines, counts, strict=True) if n]
+    return sorted(found, key=lambda line: order[line.tone])
 
 
-def _of_unit(session: Session, p: Principal) -> list[Todo]:
+def _counted(rows: Select[tuple[int]], cap: int) -> ScalarSelect[int]:
+    return select(func.count()).select_from(rows.limit(cap + 1).subquery()).scalar_subquery()
+
+
+def _of_unit(p: Principal) -> list[Line]:
     today = clock.today()
     own = Instrument.unit_id == p.unit_id
     return [
-        Todo(
+        Line(
             "overdue",
             "已超期的器具",
-            _count(session, Instrument, own, band_condition(Band.OVERDUE, today)),
+            _rows(Instrument, own, band_condition(Band.OVERDUE, today)),
             "/instruments/list/?band=overdue",
             "danger",
         ),
-        Todo(
+        Line(
             "failed",
             "检定不合格的器具",
-            _count(session, Instrument, own, band_condition(Band.FAILED, today)),
+            _rows(Instrument, own, band_condition(Band.FAILED, today)),
             "/instruments/list/?band=failed",
             "danger",
         ),
-        Todo(
+        Line(
             "returned",
             "被退回的备案",
-            _count(session, Filing, Filing.state == "returned"),
+            _rows(Filing, Filing.state == "returned"),
             "/filings/list/?state=returned",
             "danger",
         ),
-        Todo(
+        Line(
             "due",
             "即将到期的器具",
-            _count(session, Instrument, own, band_condition(Band.DUE, today)),
+            _rows(Instrument, own, band_condition(Band.DUE, today)),
             "/instruments/list/?band=due",
             "warn",
         ),
-        Todo(
+        Line(
             "unfiled",
             "待备案的器具",
-            _count(session, Instrument, own, Instrument.state == InstrumentState.UNFILED),
+            _rows(Instrument, own, Instrument.state == InstrumentState.UNFILED),
             "/instruments/list/?state=unfiled",
             "warn",
         ),
-        Todo(
+        Line(
             "never",
             "在用未检定的器具",
-            _count(session, Instrument, own, band_condition(Band.NEVER, today)),
+            _rows(Instrument, own, band_condition(Band.NEVER, today)),
             "/instruments/list/?band=never",
             "warn",
         ),
-        Todo(
+        Line(
             "drafts",
             "待提交的预约单",
-            _count(session, Appointment, Appointment.state == "draft"),
+            _rows(Appointment, Appointment.state == "draft"),
             "/appointments/list/?state=draft",
             "info",
         ),
     ]
 
 
-def _of_institute(session: Session, p: Principal) -> list[Todo]:
-    lines: list[Todo] = []
+def _of_institute(p: Principal) -> list[Line]:
+    lines: list[Line] = []
     if p.has(Role.REC, Role.IMG):
         held = Filing.holder_institute_id == p.institute_id
         lines += [
-            Todo(
+            Line(
                 "reviews",
                 "待审核的注册申请",
-                _count(
-                    session,
+                _rows(
                     Account,
                     Account.state == AccountState.PENDING,
                     Account.reviewer_institute_id == p.institute_id,
@@ -131,28 +147,27 @@ def _of_institute(session: Session, p: Principal) -> list[Todo]:
                 "/accounts/list/?state=pending",
                 "warn",
             ),
-            Todo(
+            Line(
                 "filings",
                 "待处理的备案",
-                _count(session, Filing, held, Filing.state.in_(("submitted", "to_process", "to_confirm"))),
+                _rows(Filing, held, Filing.state.in_(("submitted", "to_process", "to_confirm"))),
                 "/filings/list/?mine=1",
                 "warn",
             ),
-            Todo(
+            Line(
                 "bookings",
                 "待受理的预约单",
-                _count(
-                    session,
+                _rows(
                     Appointment,
                     Appointment.state.in_(("submitted", "withdraw_requested", "restore_requested")),
                 ),
                 "/appointments/list/?state=submitted",
                 "warn",
             ),
-            Todo(
+            Line(
                 "arrivals",
                 "待收样的器具",
-                _count(session, AppointmentItem, AppointmentItem.state == "accepted"),
+                _rows(AppointmentItem, AppointmentItem.state == "accepted"),
                 "/items/list/?state=accepted",
                 "info",
             ),
@@ -160,34 +175,34 @@ def _of_institute(session: Session, p: Principal) -> list[Todo]:
     if p.has(Role.VER):
         waiting = or_(AppointmentItem.state == "received", AppointmentItem.state == "verifying")
         lines += [
-            Todo(
+            Line(
                 "tasks",
                 "待检定的器具",
-                _count(session, AppointmentItem, waiting),
+                _rows(AppointmentItem, waiting),
                 "/items/list/?state=received",
                 "warn",
             ),
-            Todo(
+            Line(
                 "drafts",
                 "我编制中的证书",
-                _count(session, Certificate, Certificate.state == "draft", Certificate.verifier_id == p.account_id),
+                _rows(Certificate, Certificate.state == "draft", Certificate.verifier_id == p.account_id),
                 "/certificates/list/?state=draft",
                 "warn",
             ),
-            Todo(
+            Line(
                 "checks",
                 "待我核验的证书",
-                _count(session, Certificate, Certificate.state == "checking", Certificate.verifier_id != p.account_id),
+                _rows(Certificate, Certificate.state == "checking", Certificate.verifier_id != p.account_id),
                 "/certificates/list/?state=checking",
                 "warn",
             ),
         ]
     if p.has(Role.APR):
         lines.append(
-            Todo(
+            Line(
                 "approvals",
                 "待批准的证书",
-                _count(session, Certificate, Certificate.state == "approving", Certificate.verifier_id != p.account_id),
+                _rows(Certificate, Certificate.state == "approving", Certificate.verifier_id != p.account_id),
                 "/certificates/list/?state=approving",
                 "warn",
             )
@@ -195,27 +210,27 @@ def _of_institute(session: Session, p: Principal) -> list[Todo]:
     return lines
 
 
-def _of_regulator(session: Session) -> list[Todo]:
+def _of_regulator() -> list[Line]:
     today = clock.today()
     return [
-        Todo(
+        Line(
             "overdue",
             "辖区内已超期的器具",
-            _count(session, Instrument, band_condition(Band.OVERDUE, today)),
+            _rows(Instrument, band_condition(Band.OVERDUE, today)),
             "/instruments/list/?band=overdue",
             "danger",
         ),
-        Todo(
+        Line(
             "failed",
             "辖区内不合格的器具",
-            _count(session, Instrument, band_condition(Band.FAILED, today)),
+            _rows(Instrument, band_condition(Band.FAILED, today)),
             "/instruments/list/?band=failed",
             "danger",
         ),
-        Todo(
+        Line(
             "confirmations",
             "待行政确认的预约单",
-            _count(session, Appointment, Appointment.state == "admin_review"),
+            _rows(Appointment, Appointment.state == "admin_review"),
             "/appointments/list/?state=admin_review",
             "warn",
         ),

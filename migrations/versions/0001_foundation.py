@@ -594,7 +594,13 @@ def upgrade() -> None:
         postgresql_where=sa.text("state = 'in_use' AND last_result IS NOT NULL"),
     )
     op.create_index("ix_instrument_state_id", "instrument", ["state", "id"], unique=False)
-    op.create_index("ix_instrument_unit_state", "instrument", ["unit_id", "state", "id"], unique=False)
+    op.create_index(
+        "ix_instrument_unit_state",
+        "instrument",
+        ["unit_id", "state", "id"],
+        unique=False,
+        postgresql_include=["valid_until", "last_result"],
+    )
     op.create_index("ix_instrument_valid_until", "instrument", ["valid_until", "id"], unique=False)
     op.create_index(
         "uq_instrument_dup_key",
