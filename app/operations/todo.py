@@ -122,7 +122,7 @@ def _of_unit(p: Principal) -> list[Line]:
             "warn",
         ),
         Line(
-            "drafts",
+            "booking_drafts",
             "待提交的预约单",
             _rows(Appointment, Appointment.state == "draft"),
             "/appointments/list/?state=draft",

@@ -161,3 +161,21 @@ def test_stock_views_are_not_there(app, world):
         "/swagger/v1",
     ):
         assert client.get(address).status_code == 404, address
+
+
+def test_a_draft_booking_is_no_badge_on_certificates(app, world, session):
+    """Keys of to-do lines are badges' names: two meanings of one key once put a booking's number beside 证书."""
+    from app.operations.todo import todos
+    from tests.world import filed, slot_of
+
+    made = filed(world, "ub1", "B", division="440304").id
+    slot = slot_of(world, "B").id
+    with world.acting("ub1") as actor:
+        from app.operations.appointment import save_draft
+
+        save_draft(session, actor, instrument_ids=[made], slot_id=slot)
+        session.flush()
+        keys = {line.key for line in todos(session, actor)}
+        session.rollback()
+    assert "booking_drafts" in keys
+    assert "drafts" not in keys
