@@ -41,6 +41,13 @@ def _kept_secret(name: str) -> str:
     return file.read_text().strip()
 
 
+def _provider(name: str) -> dict[str, str]:
+    """The settings of one identity provider; without a client id it is not offered."""
+    prefix = f"QUANHENG_{name.upper()}_"
+    keys = ("issuer", "client_id", "client_secret", "code_claim", "name_claim")
+    return {key: os.environ.get(prefix + key.upper(), "") for key in keys}
+
+
 def settings() -> dict[str, object]:
     """All settings as one mapping for `app.config.from_mapping`."""
     from app.embedded import endpoints
@@ -59,6 +66,7 @@ def settings() -> dict[str, object]:
         "PROFILE": os.environ.get("QUANHENG_PROFILE", "all"),  # which TOML under app/profiles decides
         "BASE_URL": base_url,  # what links in mails and QR codes begin with; never taken from a request
         "VAR_DIR": str(var_dir()),
+        "SECRETS_DIR": os.environ.get("QUANHENG_SECRETS") or str(var_dir() / "secrets"),  # further keys: see docs
         "UPLOAD_DIR": os.environ.get("QUANHENG_UPLOADS") or str(var_dir() / "uploads"),
         # stores
         "SQLALCHEMY_DATABASE_URI": os.environ.get("DATABASE_URL") or own.database_url,
@@ -79,6 +87,11 @@ def settings() -> dict[str, object]:
         "SESSION_COOKIE_SAMESITE": "Lax",
         "PERMANENT_SESSION_LIFETIME": timedelta(hours=12),
         "SESSION_IDLE": timedelta(minutes=30),
+        "SESSION_REMEMBERED": timedelta(days=7),  # with 记住密码 ticked, where the profile offers it
+        # dynamic codes (TOTP) for administrators, security, audit, regulators and approvers: required, offered or off
+        "SECOND_FACTOR": os.environ.get(
+            "QUANHENG_SECOND_FACTOR", "required" if environment == "production" else "offered"
+        ),
         "WTF_CSRF_ENABLED": True,
         "WTF_CSRF_TIME_LIMIT": 12 * 3600,
         "WTF_CSRF_SSL_STRICT": https,
@@ -128,4 +141,11 @@ def settings() -> dict[str, object]:
         "MAIL_DRIVER": os.environ.get("QUANHENG_MAIL", "development"),
         "SMTP_URL": os.environ.get("QUANHENG_SMTP", "smtp://127.0.0.1:25"),
         "MAIL_FROM": os.environ.get("QUANHENG_MAIL_FROM", "noreply@quanheng.invalid"),
+        # text messages: "development" keeps them as mails are kept; "http" posts {"phone", "text", "key"} to a gateway
+        "SMS_DRIVER": os.environ.get("QUANHENG_SMS", "development"),
+        "SMS_URL": os.environ.get("QUANHENG_SMS_URL", ""),
+        "SMS_TOKEN": os.environ.get("QUANHENG_SMS_TOKEN", ""),
+        # ways in through others (app/access/providers): one entry per provider named in the profile's login.methods,
+        # QUANHENG_SSO_GOV_ISSUER, …_CLIENT_ID, …_CLIENT_SECRET, …_CODE_CLAIM, …_NAME_CLAIM; the same for QQ, LICENCE
+        "IDENTITY_PROVIDERS": {name: _provider(name) for name in ("sso_gov", "qq", "licence")},
     }

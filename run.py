@@ -25,6 +25,7 @@ from app.fab.locale import init_locale
 from config import ROOT, settings
 from models.base import db
 from views.edge import csrf, init_edge, init_refusals
+from views.gates import init_gates
 
 assert models
 assert predicates, "importing them registers tables and scopes"
@@ -57,6 +58,7 @@ def create_app(overrides: dict[str, object] | None = None) -> Flask:
         init_face(app, current_face)
         appbuilder = AppBuilder(app, db.session, indexview=HomeView, security_manager_class=SecurityManager)
         init_edge(app)
+        init_gates(app)
         register(app, appbuilder)
         register_cli(app)
     init_locale(app)

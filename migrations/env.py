@@ -30,6 +30,8 @@ def render_item(kind, obj, _autogen):
     """A migration never imports the application: encrypted columns are plain text to the database."""
     if kind == "type" and type(obj).__name__ == "Encrypted":
         return f"sa.String(length={obj.impl.length})"
+    if kind == "type" and type(obj).__name__ == "EncryptedText":
+        return "sa.Text()"
     return False
 
 

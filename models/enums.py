@@ -21,12 +21,16 @@ class Role(StrEnum):
     AUD = "AUD"
     ADM = "ADM"
     SEC = "SEC"
+    IND = "IND"
+    EXP = "EXP"
     SYS = "SYS"
 
 
 class AccountKind(StrEnum):
     ENTERPRISE = "enterprise"
+    INDIVIDUAL = "individual"
     INSTITUTE = "institute"
+    EXPERT = "expert"
     REGULATOR = "regulator"
     AUDITOR = "auditor"
     ADMIN = "admin"
@@ -42,6 +46,33 @@ class AccountState(StrEnum):
     DISABLED = "disabled"
     CLOSED = "closed"
     INVITED = "invited"
+
+
+class AffiliationState(StrEnum):
+    NONE = "none"
+    REQUESTED = "requested"
+    LINKED = "linked"
+    REFUSED = "refused"
+    REMOVED = "removed"
+
+
+class RecoveryState(StrEnum):
+    WAITING = "waiting"
+    VERIFIED = "verified"
+    TEXTED = "texted"
+    MAILED = "mailed"
+
+
+class UnitChangeState(StrEnum):
+    PENDING = "pending"
+    APPROVED = "approved"
+    REFUSED = "refused"
+    WITHDRAWN = "withdrawn"
+
+
+class SettingState(StrEnum):
+    PROPOSED = "proposed"
+    IN_FORCE = "in_force"
 
 
 class InstrumentState(StrEnum):

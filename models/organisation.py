@@ -27,12 +27,46 @@ class Unit(Identified, Stamped, Model):
     division_code: Mapped[str] = mapped_column(ForeignKey("division.code"), index=True, comment="所在地")
     address: Mapped[str] = mapped_column(String(200), comment="详细地址")
     contact_name: Mapped[str] = mapped_column(String(40), comment="联系人")
-    contact_phone: Mapped[str] = mapped_column(Encrypted(200), comment="联系电话")
+    contact_phone: Mapped[str | None] = mapped_column(Encrypted(200), comment="联系电话")
+    category: Mapped[str | None] = mapped_column(String(20), comment="单位类别")
+    key_energy_user: Mapped[bool | None] = mapped_column(Boolean, comment="是否重点用能企业")
+    legal_person: Mapped[str | None] = mapped_column(String(40), comment="法定代表人/负责人")
+    legal_id_number: Mapped[str | None] = mapped_column(Encrypted(200), comment="法定代表人身份证号码")
+    email: Mapped[str | None] = mapped_column(String(120), comment="邮箱")
     active: Mapped[bool] = mapped_column(Boolean, server_default=text("false"), default=False, comment="已审核")
     division: Mapped[Division] = relationship(lazy="joined")
 
     def __str__(self) -> str:
         return self.name
+
+
+class UnitContact(Identified, Stamped, Model):
+    """联系人信息: further people of a unit, each with the place they look after (down to the street)."""
+
+    __tablename__ = "unit_contact"
+    unit_id: Mapped[int] = mapped_column(ForeignKey("unit.id"), index=True, comment="使用单位")
+    name: Mapped[str] = mapped_column(String(40), comment="联系人")
+    phone: Mapped[str] = mapped_column(Encrypted(200), comment="联系方式")
+    division_code: Mapped[str | None] = mapped_column(String(9), comment="省市区县街道")
+    address: Mapped[str] = mapped_column(String(200), server_default="", default="", comment="详细地址")
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class TypeApproval(Identified, Stamped, Model):
+    """型评信息: a model that a type approval certificate covers; several models per certificate are usual."""
+
+    __tablename__ = "type_approval"
+    __table_args__ = (UniqueConstraint("unit_id", "certificate_no", "instrument_name", "model"),)
+    unit_id: Mapped[int] = mapped_column(ForeignKey("unit.id"), comment="使用单位")
+    certificate_no: Mapped[str] = mapped_column(String(40), comment="型批证书号")
+    instrument_name: Mapped[str] = mapped_column(String(100), comment="计量器具名称")
+    model: Mapped[str] = mapped_column(String(100), comment="型号")
+    flow_range: Mapped[str] = mapped_column(String(100), server_default="", default="", comment="流量范围")
+
+    def __str__(self) -> str:
+        return f"{self.certificate_no} {self.model}"
 
 
 class Institute(Identified, Stamped, Model):
@@ -48,6 +82,10 @@ class Institute(Identified, Stamped, Model):
     phone: Mapped[str] = mapped_column(String(30), comment="电话")
     authorisation_no: Mapped[str] = mapped_column(String(60), comment="授权证书编号")
     authorised_until: Mapped[date] = mapped_column(Date, comment="授权有效期至")
+    unified_code: Mapped[str | None] = mapped_column(String(18), comment="统一社会信用代码")
+    manager: Mapped[str | None] = mapped_column(String(40), comment="负责人")
+    regions: Mapped[str | None] = mapped_column(String(200), comment="授权区域")
+    active: Mapped[bool] = mapped_column(Boolean, server_default=text("true"), default=True, comment="已审核")
     division: Mapped[Division] = relationship(lazy="joined")
 
     def __str__(self) -> str:

@@ -12,7 +12,6 @@ from sqlalchemy import (
     Index,
     Integer,
     String,
-    Text,
     UniqueConstraint,
     func,
     text,
@@ -22,6 +21,7 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from models.base import Identified, Model
 from models.instrument import Instrument
+from models.types import EncryptedText
 
 
 class Outbox(Identified, Model):
@@ -64,13 +64,18 @@ class Message(Identified, Model):
 
 
 class DevelopmentMail(Identified, Model):
-    """A mail that the development driver kept instead of sending; administrators read them at a page."""
+    """A mail or text message that the development driver kept instead of sending; administrators read them at a page.
+
+    Of a phone only the masked form and its blind index are kept.
+    """
 
     __tablename__ = "development_mail"
     key: Mapped[str] = mapped_column(String(120), unique=True, comment="幂等键")
+    channel: Mapped[str] = mapped_column(String(12), server_default="mail", default="mail", comment="渠道")
     recipient: Mapped[str] = mapped_column(String(120), comment="收件人")
+    recipient_index: Mapped[str] = mapped_column(String(64), index=True, comment="收件人索引")
     subject: Mapped[str] = mapped_column(String(200), comment="主题")
-    body: Mapped[str] = mapped_column(Text, comment="正文")
+    body: Mapped[str] = mapped_column(EncryptedText, comment="正文")
     created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now(), comment="时间")
 
     def __str__(self) -> str:

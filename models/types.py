@@ -1,4 +1,10 @@
-"""Column types of our own: personal data encrypted at rest (law 9 of the house)."""
+"""Column types of our own: personal data encrypted at rest (law 9 of the house), under keys that can be changed.
+
+A key ring holds the keys by id: `k1` is PERSONAL_DATA_KEY, further ones are files personal_data_key.k2, .k3 … beside
+it. New text is sealed with the newest; each ciphertext names its key, so old rows stay readable until
+`flask personal rotate-key` has sealed them anew. A process that meets an unknown id looks at the folder again, so
+keys change while people work. The blind index has a key of its own, derived from k1, and does not rotate with them.
+"""
 
 from __future__ import annotations
 
@@ -7,26 +13,80 @@ import hmac
 import os
 import unicodedata
 from base64 import urlsafe_b64decode, urlsafe_b64encode
+from pathlib import Path
 from typing import Any
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from flask import current_app
-from sqlalchemy import String
+from sqlalchemy import String, Text
 from sqlalchemy.engine import Dialect
 from sqlalchemy.types import TypeDecorator
 
-KEY_ID = "k1"
+FIRST_KEY = "k1"
 
 
-def _key(purpose: str) -> bytes:
-    secret = str(current_app.config["PERSONAL_DATA_KEY"]).encode()
-    return hmac.new(secret, purpose.encode(), hashlib.sha256).digest()
+def _secrets(*, again: bool = False) -> dict[str, str]:
+    """The key ring of this process, read once and once more when somebody meets a key it does not know."""
+    ring: dict[str, str] | None = current_app.extensions.get("key_ring")
+    if ring is None or again:
+        ring = {FIRST_KEY: str(current_app.config["PERSONAL_DATA_KEY"])}
+        folder = Path(str(current_app.config["SECRETS_DIR"]))
+        for file in sorted(folder.glob("personal_data_key.k*")):
+            ring[file.suffix[1:]] = file.read_text().strip()
+        current_app.extensions["key_ring"] = ring
+    return ring
+
+
+def newest_key() -> str:
+    """The id that new ciphertexts carry: k2 comes after k1, k10 after k9."""
+    return max(_secrets(), key=lambda name: int(name[1:]))
+
+
+def reload_keys() -> None:
+    """Look at the folder again: after a new key was made."""
+    _secrets(again=True)
+
+
+def _derived(secret: str, purpose: str) -> bytes:
+    return hmac.new(secret.encode(), purpose.encode(), hashlib.sha256).digest()
+
+
+def _key(name: str) -> bytes:
+    ring = _secrets()
+    if name not in ring:
+        ring = _secrets(again=True)
+    return _derived(ring[name], "encrypt")
+
+
+def seal(value: str) -> str:
+    """`value` as AES-256-GCM under the newest key, the key's id in front."""
+    return seal_bytes(value.encode()).decode()
+
+
+def seal_bytes(value: bytes) -> bytes:
+    """Bytes as AES-256-GCM under the newest key: id, point, base64 of nonce and ciphertext."""
+    name, nonce = newest_key(), os.urandom(12)
+    sealed = AESGCM(_key(name)).encrypt(nonce, value, name.encode())
+    return name.encode() + b"." + urlsafe_b64encode(nonce + sealed)
+
+
+def unseal(text: str) -> str:
+    """What `seal` was given; raises InvalidTag when somebody changed the ciphertext."""
+    return unseal_bytes(text.encode()).decode()
+
+
+def unseal_bytes(data: bytes) -> bytes:
+    """What `seal_bytes` was given."""
+    name, _, body = data.partition(b".")
+    raw = urlsafe_b64decode(body)
+    return AESGCM(_key(name.decode())).decrypt(raw[:12], raw[12:], name)
 
 
 def blind_index(value: str) -> str:
     """A keyed fingerprint that finds equal values without storing them: NFKC, blanks removed, case folded."""
     plain = "".join(unicodedata.normalize("NFKC", value).split()).casefold()
-    return hmac.new(_key("blind-index"), plain.encode(), hashlib.sha256).hexdigest()
+    key = _derived(str(current_app.config["PERSONAL_DATA_KEY"]), "blind-index")
+    return hmac.new(key, plain.encode(), hashlib.sha256).hexdigest()
 
 
 class Encrypted(TypeDecorator[str]):
@@ -36,18 +96,17 @@ class Encrypted(TypeDecorator[str]):
     cache_ok = True
 
     def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
-        if value is None:
-            return None
-        nonce = os.urandom(12)
-        sealed = AESGCM(_key("encrypt")).encrypt(nonce, value.encode(), KEY_ID.encode())
-        return f"{KEY_ID}.{urlsafe_b64encode(nonce + sealed).decode()}"
+        return None if value is None else seal(value)
 
     def process_result_value(self, value: Any, dialect: Dialect) -> str | None:
-        if value is None:
-            return None
-        key_id, _, body = str(value).partition(".")
-        raw = urlsafe_b64decode(body)
-        return AESGCM(_key("encrypt")).decrypt(raw[:12], raw[12:], key_id.encode()).decode()
+        return None if value is None else unseal(str(value))
+
+
+class EncryptedText(Encrypted):
+    """As Encrypted, of any length."""
+
+    impl = Text
+    cache_ok = True
 
 
 def mask_phone(value: str | None) -> str:
@@ -60,3 +119,19 @@ def mask_phone(value: str | None) -> str:
 def mask_name(value: str | None) -> str:
     """王*: the family name only."""
     return f"{value[0]}{'*' * max(len(value) - 1, 1)}" if value else ""
+
+
+def mask_id_number(value: str | None) -> str:
+    """440***********0014: the first three and the last four signs (ROLES section 4)."""
+    return f"{value[:3]}{'*' * (len(value) - 7)}{value[-4:]}" if value and len(value) > 7 else ""
+
+
+def mask_code(value: str | None) -> str:
+    """9144**********0001: enough of a unit's code to recognise it."""
+    return f"{value[:4]}{'*' * max(len(value) - 8, 4)}{value[-4:]}" if value else ""
+
+
+def mask_email(value: str | None) -> str:
+    """w***@example.com."""
+    name, _, host = (value or "").partition("@")
+    return f"{name[:1]}***@{host}" if host else ""

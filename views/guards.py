@@ -7,8 +7,9 @@ from functools import wraps
 from typing import Any, TypeVar
 from urllib.parse import quote
 
-from flask import abort, redirect, request
+from flask import abort, redirect, request, session
 
+from app import clock
 from app.access.principal import current_principal
 from models.enums import Role
 
@@ -39,3 +40,25 @@ def roles(*allowed: Role) -> Callable[[Page], Page]:
         return guarded  # type: ignore[return-value]
 
     return decorate
+
+
+CONFIRMED = 600  # seconds that a password typed again is good for
+
+
+def confirmed_recently() -> bool:
+    """Whether the person typed the password again within the last ten minutes (ASVS 7.5.1)."""
+    at = session.get("confirmed_at")
+    return isinstance(at, (int, float)) and 0 <= clock.now().timestamp() - at < CONFIRMED
+
+
+def confirmed(page: Page) -> Page:
+    """Only right after the password was typed again; everybody else is led there and back. Put it below `roles`."""
+
+    @wraps(page)
+    def guarded(*args: Any, **kwargs: Any) -> Any:
+        if not confirmed_recently():
+            target = request.full_path if request.method in {"GET", "HEAD"} else "/me"
+            return redirect(f"/me/confirm?next={quote(target, safe='/')}", 303)
+        return page(*args, **kwargs)
+
+    return guarded  # type: ignore[return-value]

@@ -12,7 +12,7 @@ from app.access.limits import by_address, check, hit
 from app.access.principal import ANONYMOUS, acting_as
 from app.fab.parts import state_chip
 from app.operations.public import CAP, PAGE, PublicCertificate, PublicInstrument, check_certificate, search
-from app.profiles import profile, setting
+from app.profiles import profile
 from models.base import db
 from views.edge import clean
 
@@ -184,4 +184,4 @@ def privacy() -> str:
 
 
 def _text(template: str, title: str) -> str:
-    return render_template(template, title=title, version=setting("registration", "agreement_version"))
+    return render_template(template, title=title, version="2026-01")

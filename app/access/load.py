@@ -5,6 +5,7 @@ from __future__ import annotations
 from sqlalchemy import select
 from sqlalchemy.orm import Session, joinedload
 
+from app import clock
 from app.access.principal import Principal
 from models.account import Account
 
@@ -16,7 +17,7 @@ def principal_of(account: Account) -> Principal:
     return Principal(
         account_id=account.id,
         name=account.name,
-        roles=account.effective_roles,
+        roles=account.roles_on(clock.today()),
         unit_id=account.unit_id,
         institute_id=account.institute_id,
         institute_level=institute.level if institute else None,

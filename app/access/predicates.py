@@ -11,22 +11,29 @@ from app.access.principal import Principal
 from app.access.scope import scoped
 from models import (
     Account,
+    Affiliation,
     Appointment,
     AppointmentItem,
     Attachment,
     AuditLog,
     Certificate,
+    Consent,
     DevelopmentMail,
+    ExternalIdentity,
     Filing,
     ImportRow,
     Instrument,
     Job,
     Message,
     Outbox,
+    RecoveryRequest,
     Reminder,
     Slot,
     TransitionLog,
+    TypeApproval,
     Unit,
+    UnitChange,
+    UnitContact,
     WebSession,
 )
 from models.base import Model
@@ -75,7 +82,9 @@ def account(p: Principal) -> ColumnElement[bool]:
     if p.account_id is not None:
         terms.append(Account.id == p.account_id)
     if p.has(Role.ENT):
-        terms.append(Account.unit_id == p.unit_id)
+        terms += [Account.unit_id == p.unit_id, _asks_for(Affiliation.unit_id.key, p.unit_id)]
+    if p.has(Role.IMG):
+        terms.append(_asks_for(Affiliation.institute_id.key, p.institute_id))
     if p.of_institute:
         terms.append(and_(Account.institute_id == p.institute_id, Account.kind == AccountKind.INSTITUTE))
     if p.has(Role.REC, Role.IMG):
@@ -86,6 +95,13 @@ def account(p: Principal) -> ColumnElement[bool]:
     if p.has(Role.ADM, Role.SEC, Role.AUD):
         terms.append(true())
     return or_(false(), *terms)
+
+
+def _asks_for(column: str, body_id: int | None) -> ColumnElement[bool]:
+    """People who ask to act for a body: its main account or manager sees who they are."""
+    link = table(Affiliation).c
+    live = link.state.in_(("requested", "linked", "refused"))
+    return Account.id.in_(select(link.account_id).where(link[column] == body_id, live))
 
 
 def _filing_at(filing: Any, institute_id: int | None) -> ColumnElement[bool]:
@@ -136,6 +152,8 @@ def _booking(model: type[Appointment | AppointmentItem], p: Principal) -> Column
     if p.of_unit:
         terms.append(model.unit_id == p.unit_id)
     if p.of_institute:
+        terms.append(and_(model.institute_id == p.institute_id, _sent(model)))
+    if p.of_institute_by_link:
         terms.append(and_(model.institute_id == p.institute_id, _sent(model)))
     if p.has(Role.REG):
         terms.append(and_(within(model.use_division, p.area), _sent(model)))
@@ -252,6 +270,66 @@ def audit_log(p: Principal) -> ColumnElement[bool]:
     return true() if p.has(Role.AUD, Role.SEC) else false()
 
 
+@scoped(Affiliation)
+def affiliation(p: Principal) -> ColumnElement[bool]:
+    terms: list[ColumnElement[bool]] = []
+    if p.has(Role.IND):
+        terms.append(Affiliation.account_id == p.account_id)
+    if p.has(Role.ENT):
+        terms.append(Affiliation.unit_id == p.unit_id)
+    if p.has(Role.IMG):
+        terms.append(Affiliation.institute_id == p.institute_id)
+    return or_(false(), *terms)
+
+
+def _of_unit(model: type[UnitContact | TypeApproval], p: Principal) -> ColumnElement[bool]:
+    """What belongs to a unit's own page: the unit itself, and regulators of its home place."""
+    terms: list[ColumnElement[bool]] = []
+    if p.of_unit:
+        terms.append(model.unit_id == p.unit_id)
+    if p.has(Role.REG):
+        seen = table(Unit).c
+        terms.append(model.unit_id.in_(select(seen.id).where(within(seen.division_code, p.area))))
+    return or_(false(), *terms)
+
+
+@scoped(UnitContact)
+def unit_contact(p: Principal) -> ColumnElement[bool]:
+    return _of_unit(UnitContact, p)
+
+
+@scoped(TypeApproval)
+def type_approval(p: Principal) -> ColumnElement[bool]:
+    return _of_unit(TypeApproval, p)
+
+
+@scoped(UnitChange)
+def unit_change(p: Principal) -> ColumnElement[bool]:
+    terms: list[ColumnElement[bool]] = []
+    if p.of_unit:
+        terms.append(UnitChange.unit_id == p.unit_id)
+    if p.has(Role.REC, Role.IMG):
+        terms.append(UnitChange.reviewer_institute_id == p.institute_id)
+    if p.has(Role.ADM):
+        terms.append(true())
+    return or_(false(), *terms)
+
+
+@scoped(RecoveryRequest)
+def recovery_request(p: Principal) -> ColumnElement[bool]:
+    return true() if p.has(Role.ADM) else false()
+
+
+@scoped(ExternalIdentity)
+def external_identity(p: Principal) -> ColumnElement[bool]:
+    return ExternalIdentity.account_id == p.account_id if p.account_id is not None else false()
+
+
+@scoped(Consent)
+def consent(p: Principal) -> ColumnElement[bool]:
+    return Consent.account_id == p.account_id if p.account_id is not None else false()
+
+
 @scoped(DevelopmentMail)
 def development_mail(p: Principal) -> ColumnElement[bool]:
     return true() if p.has(Role.ADM) else false()
@@ -264,4 +342,6 @@ def outbox(p: Principal) -> ColumnElement[bool]:
 
 @scoped(WebSession)
 def web_session(p: Principal) -> ColumnElement[bool]:
+    if p.has(Role.SEC):
+        return WebSession.account_id.is_not(None)
     return WebSession.account_id == p.account_id if p.account_id is not None else false()

@@ -47,6 +47,11 @@ class Principal:
         return self.institute_id is not None and self.has(Role.REC, Role.VER, Role.APR, Role.IMG)
 
     @property
+    def of_institute_by_link(self) -> bool:
+        """A person linked to an institute: reads its appointments (我的业务办理), does nothing there (ORG-05)."""
+        return self.institute_id is not None and self.has(Role.AFF)
+
+    @property
     def role_word(self) -> str:
         """The one role that stands in the log for this act."""
         return min((r.value for r in self.roles), default=Role.ANON.value)

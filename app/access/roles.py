@@ -27,18 +27,35 @@ LABELS: dict[Role, str] = {
     Role.AUD: "审计员",
     Role.ADM: "系统管理员",
     Role.SEC: "安全管理员",
+    Role.IND: "个人用户",
+    Role.EXP: "专家",
     Role.SYS: "系统",
 }
 
+KINDS: dict[AccountKind, str] = {
+    AccountKind.ENTERPRISE: "使用单位",
+    AccountKind.INDIVIDUAL: "个人",
+    AccountKind.INSTITUTE: "技术机构人员",
+    AccountKind.EXPERT: "专家",
+    AccountKind.REGULATOR: "监管人员",
+    AccountKind.AUDITOR: "审计员",
+    AccountKind.ADMIN: "系统管理员",
+    AccountKind.SECURITY: "安全管理员",
+}
+
 KIND_ROLES: dict[AccountKind, frozenset[Role]] = {
-    AccountKind.ENTERPRISE: frozenset({Role.ENT, Role.SUB, Role.AFF}),
+    AccountKind.ENTERPRISE: frozenset({Role.ENT, Role.SUB}),
+    AccountKind.INDIVIDUAL: frozenset({Role.IND, Role.AFF}),
     AccountKind.INSTITUTE: INSTITUTE,
+    AccountKind.EXPERT: frozenset({Role.EXP}),
     AccountKind.REGULATOR: REGULATOR,
     AccountKind.AUDITOR: frozenset({Role.AUD}),
     AccountKind.ADMIN: frozenset({Role.ADM}),
     AccountKind.SECURITY: frozenset({Role.SEC}),
 }
-_ALLOWED_PAIRS = [{Role.VER, Role.APR}, {Role.REC, Role.VER}, {Role.IMG, Role.APR}]
+PRIVILEGED = frozenset({Role.ADM, Role.SEC, Role.AUD, Role.REG, Role.APR})
+"""Who must prove two factors where the deployment asks for it (ASVS 6.3.3)."""
+_ALLOWED_PAIRS = [{Role.VER, Role.APR}, {Role.REC, Role.VER}, {Role.IMG, Role.APR}, {Role.IND, Role.AFF}]
 
 
 def forbidden_combination(kind: AccountKind, roles: Iterable[Role]) -> str | None:

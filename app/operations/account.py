@@ -63,6 +63,8 @@ __all__ = [
     "username_taken",
 ]
 
+BY_COMMAND = 0
+"""Stands for the operator of the command line, who countersigns by having the machine."""
 LINK_LIFETIME = timedelta(hours=72)
 
 
@@ -113,6 +115,7 @@ def issue_account(
         phone_index=blind_index(phone) if phone else None,
         institute_id=institute_id if kind == AccountKind.INSTITUTE else None,
         area=area if kind == AccountKind.REGULATOR else None,
+        countersigned_by_id=BY_COMMAND if actor.is_system else None,
     )
     account.user_id = new_user(session, username, account.name, email, None).id
     token = _new_link(account)

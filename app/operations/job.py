@@ -78,7 +78,7 @@ def run_job(session: Session, job_id: int) -> str:
         if job is None or job.state not in {JobState.QUEUED, JobState.RUNNING}:
             return str(job.state) if job else "missing"
         account = account_by_id(session, job.account_id)
-        if account is None or not account.effective_roles:
+        if account is None or not account.roles_on(clock.today()):
             return _finish(session, job, JobState.FAILED, "发起人的账号已停用。")
         with acting_as(principal_of(account)) as principal:
             job.state, job.attempts = JobState.RUNNING, job.attempts + 1

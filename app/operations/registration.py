@@ -17,7 +17,6 @@ from app.access.validators import USERNAME, normal_code, valid_email, valid_phon
 from app.errors import InvalidInputError
 from app.operations.codes import check_code, was_used
 from app.operations.logins import email_taken, new_user, phone_taken, username_taken
-from app.profiles import setting
 from app.workflow import ACCOUNT, bear, fire
 from models.account import Account, Consent
 from models.attachment import Attachment
@@ -196,7 +195,7 @@ def register_unit(
         account.user_id = new_user(session, form["username"].strip(), name, email, form["password"]).id
         bear(session, account, "register", ANONYMOUS)
         store_papers(session, account, papers.values())
-        version = str(setting("registration", "agreement_version"))
+        version = "2026-01"
         for document in ("agreement", "privacy"):
             session.add(Consent(account_id=account.id, document=document, text_version=version, ip=ip))
         fire(session, ACCOUNT, account.id, "verify", ANONYMOUS)

@@ -2,21 +2,27 @@
 
 from app.workflow import notices
 from app.workflow.account import ACCOUNT
+from app.workflow.affiliation import AFFILIATION
 from app.workflow.appointment import APPOINTMENT
 from app.workflow.certificate import CERTIFICATE
 from app.workflow.engine import REGISTRY, bear, fire, offered, why_not
 from app.workflow.filing import FILING
 from app.workflow.instrument import INSTRUMENT
 from app.workflow.item import ITEM
+from app.workflow.recovery import RECOVERY
+from app.workflow.unit_change import UNIT_CHANGE
 
 __all__ = [
     "ACCOUNT",
+    "AFFILIATION",
     "APPOINTMENT",
     "CERTIFICATE",
     "FILING",
     "INSTRUMENT",
     "ITEM",
+    "RECOVERY",
     "REGISTRY",
+    "UNIT_CHANGE",
     "bear",
     "fire",
     "notices",

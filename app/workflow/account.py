@@ -8,16 +8,22 @@ from sqlalchemy import func, select
 
 from app import clock
 from app.access.principal import Principal
-from app.access.roles import RECEPTION, SYSTEM, UNIT
+from app.access.roles import RECEPTION, SYSTEM, UNIT, forbidden_combination
+from app.profiles import setting
 from app.workflow.engine import REASON, Context, Effect, Field, Guard, Prior, Step, Workflow
 from app.workflow.live import live_business
 from models.account import Account
-from models.enums import AccountState, Role
+from models.enums import AccountKind, AccountState, Role
+from models.types import blind_index
 
 S = AccountState
 ANYONE = frozenset({Role.ANON}) | SYSTEM
 ADMIN = frozenset({Role.ADM})
-OWNER = UNIT | frozenset({Role.APPLICANT}) | frozenset({Role.REC, Role.VER, Role.APR, Role.IMG, Role.REG})
+OWNER = UNIT | frozenset({Role.APPLICANT, Role.IND}) | frozenset({Role.REC, Role.VER, Role.APR, Role.IMG, Role.REG})
+MANAGER = frozenset({Role.IMG})
+SECURITY = frozenset({Role.SEC})
+TRUSTED = (AccountKind.AUDITOR, AccountKind.SECURITY)
+"""Kinds that nobody issues alone: the administrator names, the security administrator countersigns (等保 三员分立)."""
 
 
 def is_reviewer(account: Account, actor: Principal) -> bool:
@@ -44,6 +50,79 @@ def _not_last_admin(ctx: Context) -> str | None:
 def _link_alive(ctx: Context) -> str | None:
     expires = ctx.obj.activation_expires_at
     return None if expires and expires > clock.now() else "链接已失效，请联系管理员重新发送。"
+
+
+def may_block(account: Account, actor: Principal) -> bool:
+    """Nobody blocks himself; a main account blocks its sub-accounts, a manager the staff of the own institute."""
+    if account.id == actor.account_id:
+        return False
+    if actor.has(Role.ADM, Role.REG, Role.SYS):
+        return True
+    if actor.has(Role.ENT):
+        return account.unit_id == actor.unit_id and list(account.roles) == [Role.SUB.value]
+    return manages(account, actor)
+
+
+def manages(account: Account, actor: Principal) -> bool:
+    """A manager of the institute that the account is staff of (must-never case 49)."""
+    return (
+        actor.has(Role.IMG)
+        and account.kind == AccountKind.INSTITUTE
+        and actor.institute_id is not None
+        and account.institute_id == actor.institute_id
+        and account.id != actor.account_id
+    )
+
+
+def _may_issue(account: Account, actor: Principal) -> bool:
+    return actor.has(Role.ADM, Role.SYS) or manages(account, actor)
+
+
+def _may_assign(account: Account, actor: Principal) -> bool:
+    """The security administrator for everybody but himself, a manager for the own staff."""
+    return (actor.has(Role.SEC) and account.id != actor.account_id) or manages(account, actor)
+
+
+def _pair_allowed(ctx: Context) -> str | None:
+    chosen = [Role(r) for r in ctx.data.get("roles") or []]
+    return forbidden_combination(AccountKind(ctx.obj.kind), chosen)
+
+
+def _needs_countersign(ctx: Context) -> str | None:
+    return None if ctx.obj.kind in TRUSTED else "只有审计员和安全管理员的账号需要会签。"
+
+
+def _countersigned(ctx: Context) -> str | None:
+    if ctx.obj.kind not in TRUSTED or ctx.obj.countersigned_by_id is not None or ctx.actor.has(Role.SYS):
+        return None
+    if ctx.obj.kind == AccountKind.SECURITY and not _other_security(ctx):
+        return None  # the first one: nobody could sign yet; accepting is the person's own act
+    return "该账号须由安全管理员会签后才能激活，请联系安全管理员。"
+
+
+def _other_security(ctx: Context) -> bool:
+    statement = select(func.count()).where(
+        Account.roles.contains([Role.SEC.value]), Account.state == S.ACTIVE, Account.id != ctx.obj.id
+    )
+    return bool(ctx.session.scalar(statement.execution_options(unscoped=True)))
+
+
+def _person_admitted(ctx: Context) -> str | None:
+    """S4: who holds a licence registers as the enterprise; a person's own application is not passed."""
+    if ctx.obj.kind == AccountKind.INDIVIDUAL and not setting("registration", "admit_individuals"):
+        return "有营业执照的用户请以企业身份注册。"
+    return None
+
+
+def _no_review(ctx: Context) -> str | None:
+    reviewer = setting("registration", "review")[ctx.obj.kind]
+    return None if reviewer == "none" else "该类账号须经审核后开通。"
+
+
+def _self_cancel(ctx: Context) -> str | None:
+    if ctx.obj.state == S.RETURNED and not setting("registration", "self_cancel"):
+        return "本平台不提供自行注销未通过的注册申请，请修改后重新提交。"
+    return None
 
 
 def _nothing_open(ctx: Context) -> str | None:
@@ -80,11 +159,55 @@ def _clear_lock(ctx: Context) -> None:
     ctx.obj.locked_until, ctx.obj.failed_logins = None, 0
 
 
+def _end_affiliations(ctx: Context) -> None:
+    """Nobody acts for a unit without its main account, and no link outlives its person."""
+    from app.workflow.affiliation import end_links
+
+    end_links(ctx)
+
+
+def _keep_marks(ctx: Context) -> None:
+    """Which fields the reviewer wants corrected: the applicant's form shows them."""
+    marked = ctx.data.get("fields") or []
+    ctx.obj.fields_to_correct = [str(m)[:30] for m in ([marked] if isinstance(marked, str) else marked)]
+
+
+def _clear_marks(ctx: Context) -> None:
+    ctx.obj.fields_to_correct = []
+
+
+def _assign(ctx: Context) -> None:
+    """New duties and term; whoever is logged in acts by them from the next request on."""
+    ctx.obj.roles = sorted(str(r) for r in ctx.data["roles"])
+    ctx.obj.valid_until = ctx.data.get("valid_until") or None
+
+
+def _sign(ctx: Context) -> None:
+    ctx.obj.countersigned_by_id = ctx.actor.account_id
+
+
+def _free_names(ctx: Context) -> None:
+    """User name, phone and unit code may be used again at once; what the name was stays as a fingerprint only, so
+    that logging in can say 账号已注销 (REG-20)."""
+    account = ctx.obj
+    account.former_name_index = blind_index(account.user.username)
+    account.user.username = f"closed{account.id}"
+    account.user.email = f"closed{account.id}@accounts.invalid"
+    account.phone_index = account.id_number_index = None
+    account.closed_at = clock.now()
+    if account.unit is not None and Role.ENT in account.roles:
+        account.unit.active = False
+
+
 def _forget_link(ctx: Context) -> None:
     ctx.obj.activation_hash, ctx.obj.activation_expires_at = None, None
 
 
-FIELDS_TO_CORRECT = Field("fields", "需要修改的内容", "text", required=False, hint="例如：证照图片、单位名称")
+FIELDS_TO_CORRECT = Field(
+    "fields", "需要修改的内容", "ticks", required=False, hint="勾选的内容会在申请人的表单上标出。"
+)
+ROLES = Field("roles", "职责", "ticks")
+UNTIL = Field("valid_until", "任职有效期至", "date", required=False, hint="不填表示长期有效。")
 
 ACCOUNT = Workflow(
     name="account",
@@ -106,6 +229,17 @@ ACCOUNT = Workflow(
     steps=(
         Step("register", "注册", (), S.UNVERIFIED, ANYONE, own_page=True, basis="S0 §三(二); S1 §2.2; S4 §一.1–2"),
         Step("verify", "验证", (S.UNVERIFIED,), S.PENDING, ANYONE, own_page=True, basis="S0 §三(二); S1 §2.2"),
+        Step(
+            "admit",
+            "验证并开通",
+            (S.UNVERIFIED,),
+            S.ACTIVE,
+            ANYONE,
+            own_page=True,
+            guards=(Guard("no_review", _no_review),),
+            effects=(_open_unit,),
+            basis="S0 §三(二) 即可注册生成账号; S1 §2.2 个人",
+        ),
         Step("sso_enter", "政务服务网登录", (), S.ACTIVE, ANYONE, switch="account.sso", own_page=True, basis="S2 §1"),
         Step(
             "approve",
@@ -114,7 +248,8 @@ ACCOUNT = Workflow(
             S.ACTIVE,
             RECEPTION | ADMIN,
             relation=is_reviewer,
-            effects=(_open_unit,),
+            guards=(Guard("person_admitted", _person_admitted),),
+            effects=(_open_unit, _clear_marks),
             primary=True,
             basis="S1 §2.6; S4 §一.2",
         ),
@@ -126,6 +261,7 @@ ACCOUNT = Workflow(
             RECEPTION | ADMIN,
             relation=is_reviewer,
             needs=(REASON, FIELDS_TO_CORRECT),
+            effects=(_keep_marks,),
             danger=True,
             basis="S4 §一.2",
         ),
@@ -154,10 +290,35 @@ ACCOUNT = Workflow(
             "派发账号",
             (),
             S.INVITED,
-            ADMIN | SYSTEM,
+            ADMIN | SYSTEM | MANAGER,
+            relation=_may_issue,
             effects=(_set_login(False),),
             own_page=True,
             basis="S0 §四",
+        ),
+        Step(
+            "countersign",
+            "会签",
+            (S.INVITED,),
+            Prior.SAME,
+            SECURITY,
+            guards=(Guard("needs_countersign", _needs_countersign),),
+            effects=(_sign,),
+            relation=lambda account, actor: account.id != actor.account_id,
+            primary=True,
+            basis="等保 三员分立",
+        ),
+        Step(
+            "assign",
+            "调整职责",
+            (S.INVITED, S.ACTIVE),
+            Prior.SAME,
+            SECURITY | MANAGER,
+            relation=_may_assign,
+            needs=(ROLES, UNTIL),
+            guards=(Guard("roles", _pair_allowed, needs_input=True),),
+            effects=(_assign,),
+            basis="ROLES 1",
         ),
         Step(
             "invite_sub",
@@ -177,7 +338,7 @@ ACCOUNT = Workflow(
             S.ACTIVE,
             ANYONE,
             own_page=True,
-            guards=(Guard("link", _link_alive),),
+            guards=(Guard("link", _link_alive), Guard("countersigned", _countersigned)),
             effects=(_set_login(True), _forget_link),
             basis="replaces S3's common first password",
         ),
@@ -229,12 +390,12 @@ ACCOUNT = Workflow(
             "停用",
             (S.ACTIVE,),
             S.DISABLED,
-            ADMIN | frozenset({Role.REG}),
+            ADMIN | frozenset({Role.REG, Role.ENT, Role.IMG}),
             needs=(REASON,),
             danger=True,
             guards=(Guard("last_admin", _not_last_admin),),
-            effects=(_end_sessions, _set_login(False)),
-            relation=lambda account, actor: account.id != actor.account_id,
+            effects=(_end_sessions, _set_login(False), _end_affiliations),
+            relation=may_block,
             basis="own",
         ),
         Step(
@@ -242,9 +403,9 @@ ACCOUNT = Workflow(
             "启用",
             (S.DISABLED,),
             S.ACTIVE,
-            ADMIN | frozenset({Role.REG}),
+            ADMIN | frozenset({Role.REG, Role.ENT, Role.IMG}),
             effects=(_set_login(True),),
-            relation=lambda account, actor: account.id != actor.account_id,
+            relation=may_block,
             basis="own",
         ),
         Step(
@@ -252,12 +413,12 @@ ACCOUNT = Workflow(
             "注销账号",
             (S.ACTIVE, S.RETURNED, S.DISABLED),
             S.CLOSED,
-            frozenset({Role.ENT, Role.SUB, Role.APPLICANT}),
+            frozenset({Role.ENT, Role.APPLICANT, Role.IND}),
             relation=is_owner,
             danger=True,
             own_page=True,
-            guards=(Guard("open_business", _nothing_open),),
-            effects=(_end_sessions, _set_login(False)),
+            guards=(Guard("self_cancel", _self_cancel), Guard("open_business", _nothing_open)),
+            effects=(_end_sessions, _set_login(False), _end_affiliations, _free_names),
             basis="S4 §一.2; PIPL 15, 47",
         ),
     ),

@@ -60,6 +60,30 @@ def owner(ctx: Context) -> list[Account]:
     return [ctx.obj]
 
 
+def applicant(ctx: Context) -> list[Account]:
+    """The person who asked."""
+    return [ctx.obj.account]
+
+
+def body(ctx: Context) -> list[Account]:
+    """Who decides for the body of an affiliation: the main account, or the managers of the institute."""
+    if ctx.obj.unit_id is not None:
+        return _accounts(ctx.session, Account.unit_id == ctx.obj.unit_id, Account.roles.contains([Role.ENT.value]))
+    return _accounts(
+        ctx.session, Account.institute_id == ctx.obj.institute_id, Account.roles.contains([Role.IMG.value])
+    )
+
+
+def other_side(ctx: Context) -> list[Account]:
+    """Of an affiliation: whoever did not act."""
+    return body(ctx) if ctx.actor.account_id == ctx.obj.account_id else [ctx.obj.account]
+
+
+def _why(ctx: Context) -> str:
+    reason = str(ctx.data.get("reason") or "").strip()
+    return f"原因：{reason}" if reason else ""
+
+
 def _instrument(ctx: Context) -> str:
     row = ctx.session.get(Instrument, ctx.obj.instrument_id, execution_options={"unscoped": True})
     return f"{row.name} {row.serial_no}" if row else ""
@@ -85,6 +109,22 @@ TABLE: dict[tuple[str, str], list[tuple[Recipients, Text, bool]]] = {
     ("account", "resubmit"): [(reviewers, lambda c: f"注册申请已修改，待重新审核：{c.obj.unit}", False)],
     ("account", "approve"): [(owner, lambda _c: "您的账号已审核通过，可以登录使用。", True)],
     ("account", "return"): [(owner, lambda c: f"您的注册申请被退回，原因：{c.obj.reason}", True)],
+    ("account", "disable"): [(owner, lambda c: f"您的账号已停用，原因：{c.obj.reason}", True)],
+    ("account", "enable"): [(owner, lambda _c: "您的账号已恢复使用。", True)],
+    ("account", "lock"): [(owner, lambda _c: "您的账号因多次登录失败被锁定。", True)],
+    ("account", "reset_password"): [(owner, lambda _c: "您的密码已重置，其他设备上的登录已全部退出。", True)],
+    ("account", "assign"): [(owner, lambda _c: "您的职责已调整，请重新打开页面查看。", False)],
+    ("affiliation", "request"): [(body, lambda c: f"{c.obj.account.name}申请关联本单位，请处理。", False)],
+    ("affiliation", "request_again"): [(body, lambda c: f"{c.obj.account.name}申请关联本单位，请处理。", False)],
+    ("affiliation", "approve"): [(applicant, lambda c: f"您已关联到{c.obj.body_name}。", False)],
+    ("affiliation", "refuse"): [(applicant, lambda c: f"{c.obj.body_name}拒绝了您的关联申请。{_why(c)}", False)],
+    ("affiliation", "expire"): [(applicant, lambda _c: "申请超时未处理，请重新申请或线下联系。", False)],
+    ("affiliation", "remove"): [
+        (other_side, lambda c: f"{c.obj.account.name}与{c.obj.body_name}的关联已删除。", False)
+    ],
+    ("unit_change", "submit"): [(reviewers, lambda c: f"单位信息变更待审核：{c.obj.unit}", False)],
+    ("unit_change", "approve"): [(applicant, lambda _c: "单位信息变更已审核通过。", True)],
+    ("unit_change", "refuse"): [(applicant, lambda c: f"单位信息变更未通过，原因：{c.obj.reason}", True)],
     ("filing", "submit"): [(institute(Role.REC, Role.IMG), lambda _c: "有新的备案申请待处理。", False)],
     ("filing", "approve"): [(unit, lambda c: f"备案已通过：{_instrument(c)}", False)],
     ("filing", "confirm"): [(unit, lambda c: f"备案已通过：{_instrument(c)}", False)],
@@ -118,7 +158,14 @@ TABLE: dict[tuple[str, str], list[tuple[Recipients, Text, bool]]] = {
     ("certificate", "publish"): [(unit, lambda c: f"{_instrument(c)}检定{_result_word(c)}，证书可下载。", True)],
     ("certificate", "revoke"): [(unit, lambda c: f"证书{c.obj.number}已撤销，原因：{c.obj.reason}", True)],
 }
-LINKS = {"filing": "filings", "appointment": "appointments", "certificate": "certificates", "account": "accounts"}
+LINKS = {
+    "filing": "filings",
+    "appointment": "appointments",
+    "certificate": "certificates",
+    "account": "accounts",
+    "affiliation": "affiliations",
+}
+LINKS["unit_change"] = "unit-changes"
 
 
 def notify(ctx: Context, _before: str | None) -> None:

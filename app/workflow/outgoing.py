@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -9,6 +10,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from models.outbox import Message, Outbox
+from models.types import seal
 
 
 def enqueue(session: Session, channel: str, payload: Mapping[str, Any], *, key: str) -> None:
@@ -23,10 +25,16 @@ def enqueue_job(session: Session, function: str, arguments: Mapping[str, Any], *
     enqueue(session, "job", {"function": function, "arguments": dict(arguments)}, key=key)
 
 
-def enqueue_mail(session: Session, recipient: str, subject: str, body: str, *, key: str) -> None:
-    """Queue a mail. Line breaks never reach a header (TRUST 2.7)."""
+def enqueue_mail(session: Session, recipient: str, subject: str, body: str, *, key: str, secret: bool = False) -> None:
+    """Queue a mail. Line breaks never reach a header (TRUST 2.7); a `secret` body (code, link) waits sealed."""
     clean = " ".join(subject.split())[:200]
-    enqueue(session, "mail", {"to": recipient, "subject": clean, "body": body}, key=key)
+    words = {"sealed": seal(body)} if secret else {"body": body}
+    enqueue(session, "mail", {"to": recipient, "subject": clean, **words}, key=key)
+
+
+def enqueue_sms(session: Session, phone: str, text: str, *, key: str) -> None:
+    """Queue a text message. The number and the words are sealed: the outbox is no place to read them."""
+    enqueue(session, "sms", {"sealed": seal(json.dumps({"phone": phone, "text": text[:500]}))}, key=key)
 
 
 def message(
