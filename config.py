@@ -93,6 +93,7 @@ def settings() -> dict[str, object]:
             "QUANHENG_SECOND_FACTOR", "required" if environment == "production" else "offered"
         ),
         "WTF_CSRF_ENABLED": True,
+        "WTF_CSRF_CHECK_DEFAULT": False,  # the edge checks every unsafe request but those that bring a bearer token
         "WTF_CSRF_TIME_LIMIT": 12 * 3600,
         "WTF_CSRF_SSL_STRICT": https,
         "MAX_CONTENT_LENGTH": 32 * 1024 * 1024,

@@ -17,6 +17,7 @@ from app.access.constraints import sentence_for
 from app.access.hardening import assert_safe
 from app.access.security import SecurityManager
 from app.access.sessions import DatabaseSessions
+from app.access.tokens import token_settings
 from app.fab.csp import init_headers
 from app.fab.dberrors import register_lookup
 from app.fab.errors import init_errors
@@ -45,6 +46,7 @@ def create_app(overrides: dict[str, object] | None = None) -> Flask:
     if count := int(app.config["PROXY_COUNT"]):
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=count, x_proto=count, x_host=0)  # type: ignore[method-assign]
     app.session_interface = DatabaseSessions()
+    token_settings(app)
     scope.install(FlaskSession)
     register_lookup(sentence_for)
     init_headers(app)

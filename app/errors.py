@@ -15,6 +15,15 @@ class QuanhengError(Exception):
         self.field = field
 
 
+class TokenRefusedError(QuanhengError):
+    """The access token is wrong, too old or was taken back (G-LOGIN)."""
+
+    status, code = 401, "G-LOGIN"
+
+    def __init__(self) -> None:
+        super().__init__("登录已失效，请重新登录。")
+
+
 class NotVisibleError(QuanhengError):
     """The row does not exist or lies outside the principal's scope: both look the same (G-SCOPE)."""
 

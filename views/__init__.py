@@ -67,6 +67,7 @@ def fab_views() -> list[type]:
 def pages() -> list:
     """Thin custom pages and the portal."""
     from views.activation import activation
+    from views.api_token import api_token
     from views.booking import booking
     from views.files import files
     from views.filing_submit import filing_submit
@@ -82,6 +83,7 @@ def pages() -> list:
 
     return [
         portal,
+        api_token,
         registration,
         mine_pages,
         activation,

@@ -16,13 +16,15 @@ from sqlalchemy.exc import DataError, IntegrityError, SQLAlchemyError
 from app.access.load import account_by_user, principal_of
 from app.access.principal import ANONYMOUS, current_principal, set_principal
 from app.access.scope import ScopeError
+from app.access.tokens import account_of_token, bearer
 from app.channels.bell import ring, ring_job
-from app.errors import LimitsLostError, QuanhengError, TooOftenError
+from app.errors import LimitsLostError, QuanhengError, TokenRefusedError, TooOftenError
 from app.fab.dberrors import explain
 from app.fab.errors import error_page
 from models.base import db
 
 csrf = CSRFProtect()
+TOKEN_PATH = "/api/v1/token"  # noqa: S105 - an address; logging in there uses no cookie
 
 
 def init_edge(app: Flask) -> None:
@@ -35,6 +37,10 @@ def init_edge(app: Flask) -> None:
             return
         set_principal(ANONYMOUS)
         g.principal = ANONYMOUS
+        if bearer():
+            _by_token()
+        elif request.endpoint and request.path != TOKEN_PATH:
+            csrf.protect()
         if current_user.is_authenticated:
             account = g.get("account") or account_by_user(db.session, current_user.id)
             if account is not None:
@@ -55,6 +61,16 @@ def init_edge(app: Flask) -> None:
             db.session.remove()
         except SQLAlchemyError:
             app.logger.warning("session could not be closed", exc_info=True)
+
+
+def _by_token() -> None:
+    """Whoever the token names acts, and nobody else: a cookie beside it does not count. No token rides along by
+    itself, so these requests need no CSRF token."""
+    account = account_of_token(db.session())
+    if account is None:
+        raise TokenRefusedError
+    g._login_user = g.user = account.user
+    g.account = account
 
 
 def _settle(app: Flask, response: Response) -> None:
