@@ -118,6 +118,30 @@ QUERIES: tuple[tuple[str, str, str], ...] = (
         """SELECT f.id FROM filing f WHERE NOT f.allow_province
         AND EXISTS (SELECT 1 FROM jsonb_array_elements(f.route) hop WHERE hop->>'step' = 'transfer')""",
     ),
+    (
+        "A-1",
+        "关联个人的账号与其关联记录一致",
+        """SELECT a.id FROM account a LEFT JOIN affiliation l ON l.account_id = a.id AND l.state = 'linked'
+        WHERE a.kind = 'individual' AND a.state <> 'closed' AND (
+           ('AFF' = ANY (a.roles)) <> (l.id IS NOT NULL)
+           OR l.unit_id IS DISTINCT FROM a.unit_id OR l.institute_id IS DISTINCT FROM a.institute_id)""",
+    ),
+    (
+        "A-2",
+        "管理员、安全管理员、审计员互不兼任，也不兼任业务角色",
+        """SELECT id FROM account WHERE roles && ARRAY['ADM', 'SEC', 'AUD', 'REG']::varchar[] AND cardinality(roles) > 1""",
+    ),
+    (
+        "A-3",
+        "使用单位的主账号至多一个",
+        """SELECT unit_id FROM account WHERE 'ENT' = ANY (roles) AND state IN ('active', 'locked', 'disabled')
+        GROUP BY unit_id HAVING count(*) > 1""",
+    ),
+    (
+        "A-4",
+        "同一统一社会信用代码至多一个在用单位",
+        "SELECT code FROM unit WHERE active GROUP BY code HAVING count(*) > 1",
+    ),
     ("I-24", "发件箱没有放弃的消息", "SELECT id FROM outbox WHERE sent_at IS NULL AND tries >= 10"),
 )
 
