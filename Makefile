@@ -25,7 +25,7 @@ demo: $(STAMP) $(CATALOGUES) ## 装入演示数据（平台运行与否均可）
 	@$(BIN)/python -m flask --app run demo load
 
 test: $(DEV_STAMP) $(CATALOGUES) browser ## 运行全部测试
-	$(BIN)/python -m pytest -n 2 $(ARGS)
+	$(BIN)/python -m pytest -n 3 --dist worksteal $(ARGS)
 
 check: $(DEV_STAMP) $(CATALOGUES) ## 静态检查：格式、类型、层次、迁移、译文
 	$(BIN)/ruff check .

@@ -11,6 +11,9 @@ import secrets
 from datetime import timedelta
 from pathlib import Path
 
+from werkzeug.security import generate_password_hash
+
+HASH_METHOD = "scrypt:32768:8:1"
 ROOT = Path(__file__).resolve().parent
 
 
@@ -128,6 +131,9 @@ def settings() -> dict[str, object]:
         "FAB_OPENAPI_SERVERS": [{"url": "/"}],
         "FAB_SAFE_REDIRECT_HOSTS": hosts or [base_url.split("//", 1)[-1].split("/", 1)[0]],
         "FAB_PASSWORD_COMPLEXITY_ENABLED": True,
+        "FAB_PASSWORD_HASH_METHOD": HASH_METHOD,
+        # what an unknown name is checked against: it must cost exactly what a known one costs
+        "AUTH_DB_FAKE_PASSWORD_HASH_CHECK": generate_password_hash(secrets.token_hex(16), method=HASH_METHOD),
         # limits stay in Redis; when Redis is lost the limiter refuses instead of opening (see app/access/limits.py)
         "RATELIMIT_ENABLED": True,
         "RATELIMIT_STORAGE_URI": redis_url.replace("unix://", "redis+unix://", 1),

@@ -14,6 +14,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 import models
 from app.access import predicates, scope
 from app.access.constraints import sentence_for
+from app.access.grants import check_public
 from app.access.hardening import assert_safe
 from app.access.security import SecurityManager
 from app.access.sessions import DatabaseSessions
@@ -66,6 +67,7 @@ def create_app(overrides: dict[str, object] | None = None) -> Flask:
     init_locale(app)
     init_errors(app)
     init_refusals(app)
+    app.extensions["start_checks"] = [check_public]
     assert_safe(app)
     return app
 

@@ -18,7 +18,13 @@ from rq.serializers import JSONSerializer
 from app.channels.bell import connection
 from jobs import tasks
 
-TABLE: tuple[tuple[Any, int], ...] = ((tasks.reconcile, 30), (tasks.seal_audit, 60), (tasks.withdraw_overdue, 600))
+TABLE: tuple[tuple[Any, int], ...] = (
+    (tasks.reconcile, 30),
+    (tasks.seal_audit, 60),
+    (tasks.withdraw_overdue, 600),
+    (tasks.sweep_captchas, 600),
+    (tasks.remind_reviewers, 60),
+)
 
 
 class JsonCronJob(CronJob):

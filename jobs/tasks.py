@@ -10,15 +10,18 @@ from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
 
 from app import clock
+from app.access import captcha
 from app.access.audit import note_seal, seal
 from app.access.principal import as_system
 from app.channels import deliver as delivery
 from app.channels.bell import ring, ring_job
-from app.operations import filing, ledger_export, ledger_import
+from app.operations import filing, ledger_export, ledger_import, reviews
+from app.operations.affiliation import expire_links
 from app.operations.certificate import publish_certificate
 from app.operations.job import run_job as run_job_row
 from app.operations.job import waiting_jobs
 from app.operations.reminders import run_reminders
+from app.operations.retention import run_retention
 from app.workflow import APPOINTMENT, fire
 from models import Appointment, Beat, Outbox
 from models.base import db
@@ -108,6 +111,11 @@ def seal_audit() -> int:
         return count
 
 
+def sweep_captchas() -> int:
+    """Remove captchas that nobody answered within their five minutes."""
+    return captcha.sweep()
+
+
 def clean_up() -> None:
     """Nightly: expired sessions and codes, registrations never verified, outbox rows long sent."""
     from sqlalchemy import delete
@@ -120,11 +128,58 @@ def clean_up() -> None:
             delete(WebSession).where(WebSession.seen_at < now - timedelta(days=8)),
             delete(VerificationCode).where(VerificationCode.expires_at < now - timedelta(days=2)),
             delete(Outbox).where(Outbox.sent_at < now - timedelta(days=180)),
+            # what could never be delivered: nobody needs an address and a code that long
+            delete(Outbox).where(Outbox.sent_at.is_(None), Outbox.created_at < now - timedelta(days=180)),
         ):
             db.session.execute(statement)
         db.session.commit()
         _beat("clean_up")
 
 
-DAILY: dict[str, tuple[time, Callable[[], object]]] = {"clean_up": (time(2), clean_up), "remind": (time(6, 30), remind)}
+def expire_affiliations() -> int:
+    """Requests to be linked that nobody answered in time (ORG-03)."""
+    with as_system("nobody answered the request in time") as system:
+        count = expire_links(db.session(), system)
+        _beat("expire_affiliations")
+        if count:
+            ring(current_app)
+        return count
+
+
+def retain() -> None:
+    """Nightly: personal data whose time has come, files that nothing refers to (app/operations/retention.py)."""
+    run_retention(db.session())
+    with as_system("retention"):
+        _beat("retention")
+
+
+def remind_reviewers() -> int:
+    """Tell reviewers what waits, at the profile's times; a minute in which a time was missed is caught up."""
+    with as_system("reviewers are told what waits"):
+        moment = reviews.last_round(clock.now())
+        last = db.session.scalar(select(Beat.at).where(Beat.name == "review_round"))
+        if moment is None or (last is not None and last >= moment):
+            return 0
+        count = reviews.remind_reviewers(db.session())
+        db.session.commit()
+        _beat("review_round")
+        return count
+
+
+def tell_of_late_reviews() -> int:
+    """Registrations that have waited longer than a working day."""
+    with as_system("a registration waits too long"):
+        count = reviews.tell_of_late_reviews(db.session())
+        db.session.commit()
+        _beat("late_reviews")
+        return count
+
+
+DAILY: dict[str, tuple[time, Callable[[], object]]] = {
+    "clean_up": (time(2), clean_up),
+    "retention": (time(2, 30), retain),
+    "expire_affiliations": (time(3), expire_affiliations),
+    "remind": (time(6, 30), remind),
+    "late_reviews": (time(8, 30), tell_of_late_reviews),
+}
 """What every day owes, from which hour on (Asia/Shanghai)."""

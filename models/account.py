@@ -27,6 +27,24 @@ from models.enums import AccountKind, AccountState, RecoveryState, Role
 from models.organisation import Institute, Unit
 from models.types import Encrypted
 
+ROLES_OF_ONE = """
+roles <@ (CASE kind
+  WHEN 'enterprise' THEN ARRAY['ENT', 'SUB']
+  WHEN 'individual' THEN ARRAY['IND', 'AFF']
+  WHEN 'institute' THEN ARRAY['REC', 'VER', 'APR', 'IMG']
+  WHEN 'expert' THEN ARRAY['EXP']
+  WHEN 'regulator' THEN ARRAY['REG']
+  WHEN 'auditor' THEN ARRAY['AUD']
+  WHEN 'admin' THEN ARRAY['ADM']
+  WHEN 'security' THEN ARRAY['SEC']
+END)::varchar[]
+AND (cardinality(roles) < 2 OR cardinality(roles) = 2 AND (
+  roles @> ARRAY['APR', 'VER']::varchar[] OR roles @> ARRAY['REC', 'VER']::varchar[]
+  OR roles @> ARRAY['APR', 'IMG']::varchar[] OR roles @> ARRAY['AFF', 'IND']::varchar[]))
+"""
+"""Duties of one person (ROLES section 1): those of the kind, two of them only in four pairs. The same list as
+app/access/roles.py; a test tries every pair at both."""
+
 
 class Account(Flowing, Model):
     """A person's way into the platform: what Flask-AppBuilder's user lacks (state, body, area, roles, phone).
@@ -43,6 +61,7 @@ class Account(Flowing, Model):
         CheckConstraint("kind <> 'institute' OR institute_id IS NOT NULL", name="staff_has_institute"),
         CheckConstraint("kind <> 'individual' OR unit_id IS NULL OR institute_id IS NULL", name="individual_one_body"),
         CheckConstraint("kind <> 'regulator' OR area ~ '^([0-9]{2}){1,3}$'", name="regulator_has_area"),
+        CheckConstraint(ROLES_OF_ONE, name="roles"),
         Index("uq_account_phone_live", "phone_index", unique=True, postgresql_where=text("state <> 'closed'")),
         Index(
             "uq_account_id_number_live",

@@ -22,7 +22,7 @@ class Unit(Identified, Stamped, Model):
         Index("uq_unit_code_active", "code", unique=True, postgresql_where=text("active")),
         Index("ix_unit_name_bg", text("bigrams(name)"), postgresql_using="gin"),
     )
-    code: Mapped[str] = mapped_column(String(18), index=True, comment="统一社会信用代码")
+    code: Mapped[str | None] = mapped_column(String(18), index=True, comment="统一社会信用代码")
     name: Mapped[str] = mapped_column(String(120), comment="单位名称", info={"gram": True})
     division_code: Mapped[str] = mapped_column(ForeignKey("division.code"), index=True, comment="所在地")
     address: Mapped[str] = mapped_column(String(200), comment="详细地址")

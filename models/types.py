@@ -2,8 +2,9 @@
 
 A key ring holds the keys by id: `k1` is PERSONAL_DATA_KEY, further ones are files personal_data_key.k2, .k3 … beside
 it. New text is sealed with the newest; each ciphertext names its key, so old rows stay readable until
-`flask personal rotate-key` has sealed them anew. A process that meets an unknown id looks at the folder again, so
-keys change while people work. The blind index has a key of its own, derived from k1, and does not rotate with them.
+`flask personal rotate-key` has sealed them anew. A process looks at the folder whenever it seals something or meets an
+unknown id, so keys change while people work. The blind index has a key of its own, derived from k1, and does not rotate
+with them.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import hmac
 import os
 import unicodedata
 from base64 import urlsafe_b64decode, urlsafe_b64encode
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +25,8 @@ from sqlalchemy.engine import Dialect
 from sqlalchemy.types import TypeDecorator
 
 FIRST_KEY = "k1"
+KEY_FILE = "personal_data_key."
+"""Further keys are files of this name and their id in SECRETS_DIR, written whole and then renamed (key_rotation)."""
 
 
 def _secrets(*, again: bool = False) -> dict[str, str]:
@@ -30,16 +34,32 @@ def _secrets(*, again: bool = False) -> dict[str, str]:
     ring: dict[str, str] | None = current_app.extensions.get("key_ring")
     if ring is None or again:
         ring = {FIRST_KEY: str(current_app.config["PERSONAL_DATA_KEY"])}
-        folder = Path(str(current_app.config["SECRETS_DIR"]))
-        for file in sorted(folder.glob("personal_data_key.k*")):
-            ring[file.suffix[1:]] = file.read_text().strip()
+        for name in _further_keys():
+            ring[name] = (_folder() / f"{KEY_FILE}{name}").read_text().strip()
         current_app.extensions["key_ring"] = ring
     return ring
 
 
+def _folder() -> Path:
+    return Path(str(current_app.config["SECRETS_DIR"]))
+
+
+def _further_keys() -> list[str]:
+    """The ids of the key files there are at this moment; a folder that is not there holds none."""
+    try:
+        names = [file.name for file in _folder().iterdir()]
+    except FileNotFoundError:
+        return []
+    return [n[len(KEY_FILE) :] for n in names if n.startswith(KEY_FILE) and n[len(KEY_FILE) + 1 :].isdecimal()]
+
+
 def newest_key() -> str:
-    """The id that new ciphertexts carry: k2 comes after k1, k10 after k9."""
-    return max(_secrets(), key=lambda name: int(name[1:]))
+    """The id that new ciphertexts carry: k2 comes after k1, k10 after k9. Looks at the folder each time: a process that
+    went on sealing under the old key would undo a rotation behind its back."""
+    ring = _secrets()
+    if any(name not in ring for name in _further_keys()):
+        ring = _secrets(again=True)
+    return max(ring, key=lambda name: int(name[1:]))
 
 
 def reload_keys() -> None:
@@ -51,11 +71,16 @@ def _derived(secret: str, purpose: str) -> bytes:
     return hmac.new(secret.encode(), purpose.encode(), hashlib.sha256).digest()
 
 
-def _key(name: str) -> bytes:
+@lru_cache(maxsize=16)
+def _cipher(secret: str) -> AESGCM:
+    return AESGCM(_derived(secret, "encrypt"))
+
+
+def _key(name: str) -> AESGCM:
     ring = _secrets()
     if name not in ring:
         ring = _secrets(again=True)
-    return _derived(ring[name], "encrypt")
+    return _cipher(ring[name])
 
 
 def seal(value: str) -> str:
@@ -64,10 +89,15 @@ def seal(value: str) -> str:
 
 
 def seal_bytes(value: bytes) -> bytes:
-    """Bytes as AES-256-GCM under the newest key: id, point, base64 of nonce and ciphertext."""
+    """As `seal_raw`, for text: the part behind the point is base64."""
+    name, _, body = seal_raw(value).partition(b".")
+    return name + b"." + urlsafe_b64encode(body)
+
+
+def seal_raw(value: bytes) -> bytes:
+    """Bytes as AES-256-GCM under the newest key: its id, a point, nonce and ciphertext."""
     name, nonce = newest_key(), os.urandom(12)
-    sealed = AESGCM(_key(name)).encrypt(nonce, value, name.encode())
-    return name.encode() + b"." + urlsafe_b64encode(nonce + sealed)
+    return name.encode() + b"." + nonce + _key(name).encrypt(nonce, value, name.encode())
 
 
 def unseal(text: str) -> str:
@@ -78,8 +108,20 @@ def unseal(text: str) -> str:
 def unseal_bytes(data: bytes) -> bytes:
     """What `seal_bytes` was given."""
     name, _, body = data.partition(b".")
-    raw = urlsafe_b64decode(body)
-    return AESGCM(_key(name.decode())).decrypt(raw[:12], raw[12:], name)
+    return unseal_raw(name + b"." + urlsafe_b64decode(body))
+
+
+def unseal_raw(data: bytes) -> bytes:
+    """What `seal_raw` was given."""
+    name, _, raw = data.partition(b".")
+    return _key(name.decode()).decrypt(raw[:12], raw[12:], name)
+
+
+def key_of(sealed: str | bytes) -> str:
+    """The id of the key a ciphertext stands under."""
+    head = sealed[:8]
+    text = head.decode("ascii", "replace") if isinstance(head, bytes) else head
+    return text.partition(".")[0]
 
 
 def blind_index(value: str) -> str:

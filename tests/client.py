@@ -13,7 +13,14 @@ import random
 import re
 
 from flask.testing import FlaskClient
+from flask_appbuilder.security.sqla.models import User
+from sqlalchemy import select
 
+from app import clock
+from app.access.login import TYPES
+from models.account import Account
+from models.base import db
+from tests.captcha import captcha_of
 from tests.world import PASSWORD
 
 TOKEN = re.compile(r'name="csrf_token"[^>]*?value="([^"]+)"')
@@ -23,7 +30,9 @@ class CleanClient(FlaskClient):
     """A request must not inherit `g`, the principal or the database session of the test around it."""
 
     def open(self, *args, **kwargs):
-        return contextvars.Context().run(super().open, *args, **kwargs)
+        fresh = contextvars.Context()
+        fresh.run(clock._frozen.set, clock._frozen.get())  # the server's clock is the test's
+        return fresh.run(super().open, *args, **kwargs)
 
 
 def visitor(app, address: str | None = None) -> FlaskClient:
@@ -43,10 +52,23 @@ def login(app, world, nick: str, password: str = PASSWORD) -> FlaskClient:
     return client
 
 
-def log_in(client: FlaskClient, username: str, password: str = PASSWORD):
-    """Fill in the log-in form; answers with the response, whatever it is."""
-    data = {"username": username, "password": password, "csrf_token": token(client, "/login/")}
-    return client.post("/login/", data=data)
+def log_in(client: FlaskClient, username: str, password: str = PASSWORD, *, url: str = "/login/", **more):
+    """Fill in the log-in form, captcha and user type too where it asks for them; answers with the response."""
+    page = client.get(url, follow_redirects=True).get_data(as_text=True)
+    data = {"username": username, "password": password, "csrf_token": TOKEN.search(page).group(1)}
+    data |= captcha_of(client.application, page)
+    if 'name="user_type"' in page:
+        data["user_type"] = type_of(client.application, username)
+    return client.post(url, data={**data, **more})
+
+
+def type_of(app, username: str) -> str:
+    """The word for the account's kind in the choice of user types."""
+    with app.app_context():
+        statement = select(Account.kind).join(User, User.id == Account.user_id).where(User.username == username)
+        kind = db.session.execute(statement.execution_options(unscoped=True)).scalar() or "enterprise"
+        db.session.remove()
+    return next((word for word, (_label, kinds) in TYPES.items() if kind in kinds), "enterprise")
 
 
 def token(client: FlaskClient, *urls: str) -> str:

@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 import pytest
+from werkzeug.security import generate_password_hash
 
 from tests.servers import create_database
 
@@ -34,7 +35,10 @@ def settings(database_url: str, redis_url: str, var_dir: Path) -> dict[str, obje
     os.environ["QUANHENG_VAR"] = str(var_dir)
     os.environ["DATABASE_URL"] = database_url
     os.environ["REDIS_URL"] = redis_url
+    cheap = "scrypt:1024:8:1"  # the tests log in thousands of times; tests/login/test_timing.py uses the real cost
     return {
+        "FAB_PASSWORD_HASH_METHOD": cheap,
+        "AUTH_DB_FAKE_PASSWORD_HASH_CHECK": generate_password_hash("nobody", method=cheap),
         "SQLALCHEMY_DATABASE_URI": database_url,
         "REDIS_URL": redis_url,
         "RATELIMIT_STORAGE_URI": redis_url.replace("unix://", "redis+unix://", 1),

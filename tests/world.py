@@ -43,6 +43,21 @@ def uscc(number: int) -> str:
     return body + _ALPHABET[(31 - total % 31) % 31]
 
 
+def id_number(number: int) -> str:
+    """A made-up but valid 身份证号."""
+    body = f"4401031990{number % 12 + 1:02d}{number % 28 + 1:02d}{number % 1000:03d}"
+    weights = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)
+    return body + "10X98765432"[sum(int(d) * w for d, w in zip(body, weights, strict=True)) % 11]
+
+
+def citizen(number: int) -> str:
+    """A made-up but valid 公民身份证号码."""
+    day, order = divmod(number, 1000)
+    body = f"440103{1950 + day % 50}{1 + day // 50 % 12:02d}{1 + day // 600 % 28:02d}{order:03d}"
+    total = sum(int(c) * w for c, w in zip(body, (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2), strict=True))
+    return body + "10X98765432"[total % 11]
+
+
 @dataclass
 class World:
     """Ids and principals; `people` maps a nickname to an account id, `institutes` and `units` to theirs."""
@@ -157,7 +172,40 @@ def build_world() -> World:
     new_unit(world, "ua1", "440103", "recA", "A")
     new_unit(world, "ua2", "440103", "recA", "A")
     new_unit(world, "ub1", "440304", "recB", "B")
+    people_of_bodies(world)
     return world
+
+
+def people_of_bodies(world: World) -> None:
+    """A sub-user of ua1, a person of nobody, a person linked to ua1, and an expert."""
+    from app.operations.affiliation import request_link
+    from app.operations.subaccount import invite_sub
+    from app.workflow import AFFILIATION
+
+    session = db.session()
+    with world.acting("ua1") as actor:
+        sub, token = invite_sub(session, actor, name="员sub1", phone=f"136{next(_numbers):08d}")
+        accounts.activate(session, token, PASSWORD)
+        session.commit()
+        world.people["sub1"], world.names["sub1"] = sub.id, sub.user.username
+    for nick in ("ind", "aff1"):
+        person(world, nick, AccountKind.INDIVIDUAL, [Role.IND], phone=f"135{next(_numbers):08d}")
+    number = next(_numbers)
+    person(
+        world,
+        "exp",
+        AccountKind.EXPERT,
+        [Role.EXP],
+        phone=f"134{number:08d}",
+        id_number=id_number(number),
+        specialty="质量",
+    )
+    with world.acting("aff1") as actor:
+        link = request_link(session, actor, world.codes["ua1"])
+        session.commit()
+    with world.acting("ua1") as actor:
+        fire(session, AFFILIATION, link.id, "approve", actor)
+        session.commit()
 
 
 def category(level2: str = "非自动衡器") -> Category:

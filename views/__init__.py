@@ -19,8 +19,9 @@ def register(app: Flask, appbuilder: AppBuilder) -> None:
     for view in fab_views():
         appbuilder.add_view_no_menu(view)
     from views.api import APIS
+    from views.organisation_api import ORGANISATION_APIS
 
-    for api in APIS:
+    for api in (*APIS, *ORGANISATION_APIS):
         appbuilder.add_api(api)
     for blueprint in pages():
         app.register_blueprint(blueprint)
@@ -30,6 +31,7 @@ def register(app: Flask, appbuilder: AppBuilder) -> None:
 def fab_views() -> list[type]:
     """Generated views: lists, detail pages and forms by role."""
     from views.account import AccountView
+    from views.affiliation import AffiliationView
     from views.appointment import AppointmentView
     from views.audit import AuditLogView
     from views.category import CalendarView, CategoryView
@@ -40,9 +42,13 @@ def fab_views() -> list[type]:
     from views.item import ItemView
     from views.mail import DevelopmentMailView
     from views.message import MessageView
+    from views.recovery_requests import RecoveryRequestView
     from views.reminder import ReminderView
     from views.slot import SlotView
+    from views.staff import StaffView
+    from views.subaccounts import SubaccountView
     from views.unit import UnitView
+    from views.unit_changes import UnitChangeView
 
     return [
         InstrumentView,
@@ -53,7 +59,12 @@ def fab_views() -> list[type]:
         CertificateView,
         SlotView,
         AccountView,
+        RecoveryRequestView,
         UnitView,
+        UnitChangeView,
+        AffiliationView,
+        SubaccountView,
+        StaffView,
         InstituteView,
         CapabilityView,
         MessageView,
@@ -66,28 +77,66 @@ def fab_views() -> list[type]:
 
 def pages() -> list:
     """Thin custom pages and the portal."""
+    from views.account_import import account_import
     from views.activation import activation
+    from views.affiliation import affiliation_pages
     from views.api_token import api_token
+    from views.bindings import bindings
     from views.booking import booking
+    from views.captcha import captchas
+    from views.confirm import confirm_pages
+    from views.contact_prompt import contact_pages
     from views.files import files
     from views.filing_submit import filing_submit
     from views.help import help_pages
     from views.imports import imports
     from views.job import jobs
+    from views.login import ways_in
     from views.me import own_pages
+    from views.me_edit import edit_pages
+    from views.my_business import business_pages
+    from views.my_quality import quality_pages
     from views.options import options
+    from views.password import password_pages
+    from views.personal import personal_pages
     from views.portal import portal
+    from views.recovery import recovery
     from views.registration import registration
+    from views.registration_code import registration_help
     from views.registration_mine import mine_pages
     from views.search import search_pages
+    from views.second_factor import factor_pages
+    from views.sessions import session_pages
+    from views.settings import settings_pages
+    from views.site_texts import site_pages
+    from views.sso import sso
+    from views.unit_master import master_pages
+    from views.unit_profile import unit_pages
+    from views.unmask import unmask_pages
 
     return [
         portal,
+        account_import,
         api_token,
         registration,
+        registration_help,
         mine_pages,
         activation,
+        captchas,
+        ways_in,
+        password_pages,
+        confirm_pages,
+        factor_pages,
+        session_pages,
         own_pages,
+        edit_pages,
+        affiliation_pages,
+        business_pages,
+        quality_pages,
+        contact_pages,
+        unit_pages,
+        master_pages,
+        personal_pages,
         booking,
         files,
         filing_submit,
@@ -96,6 +145,12 @@ def pages() -> list:
         options,
         help_pages,
         search_pages,
+        settings_pages,
+        site_pages,
+        unmask_pages,
+        sso,
+        bindings,
+        recovery,
     ]
 
 

@@ -6,30 +6,46 @@ from typing import Any
 
 from flask_babel import lazy_gettext as _
 from flask_wtf import FlaskForm
-from wtforms import SelectField, StringField
+from wtforms import DateField, SelectField, StringField
 from wtforms.validators import InputRequired, Optional
 
 from app.access.roles import KIND_ROLES, LABELS
-from app.fab.fields import RemoteSelectWidget
+from app.fab.fields import RemoteSelectWidget, Ticks
+from app.operations.account import SELF_REGISTERED
 from models.base import db
 from models.enums import AccountKind, Role
 from models.organisation import Institute
 from models.reference import Division
 from views.answers import whole
 from views.edge import clean
-from views.slot import Ticks
 
 KINDS = (
     (AccountKind.ENTERPRISE, _("使用单位")),
+    (AccountKind.INDIVIDUAL, _("个人")),
     (AccountKind.INSTITUTE, _("技术机构人员")),
+    (AccountKind.EXPERT, _("专家")),
     (AccountKind.REGULATOR, _("监管人员")),
     (AccountKind.AUDITOR, _("审计员")),
     (AccountKind.ADMIN, _("系统管理员")),
     (AccountKind.SECURITY, _("安全管理员")),
 )
-ISSUED = [(k.value, word) for k, word in KINDS if k != AccountKind.ENTERPRISE]
-"""User units register by themselves and are reviewed; nobody issues them an account."""
-OFFERED = [r for kind, _word in KINDS if kind != AccountKind.ENTERPRISE for r in Role if r in KIND_ROLES[kind]]
+ISSUED = [(k.value, word) for k, word in KINDS if k not in SELF_REGISTERED]
+"""User units and individuals register by themselves; nobody issues them an account."""
+OFFERED = [r for kind, _word in KINDS if kind not in SELF_REGISTERED for r in Role if r in KIND_ROLES[kind]]
+ISSUE_COLUMNS = [
+    "kind",
+    "username",
+    "name",
+    "email",
+    "phone",
+    "roles",
+    "institute_id",
+    "division",
+    "id_number",
+    "employer",
+    "specialty",
+    "valid_until",
+]
 
 
 class RemoteKey(StringField):
@@ -67,7 +83,7 @@ class IssueForm(FlaskForm):
     name = StringField(_("姓名"), validators=[InputRequired(_("请填写“姓名”。"))], render_kw={"maxlength": 40})
     email = StringField(
         _("邮箱"),
-        description=_("激活链接将发送到该邮箱；不填时请当面交付链接。"),
+        description=_("激活链接将发送到该邮箱；没有邮箱的发送到手机。审计员和安全管理员的链接经会签后只发给本人。"),
         render_kw={"maxlength": 120, "type": "email"},
     )
     phone = StringField(_("手机号"), render_kw={"maxlength": 11, "inputmode": "numeric"})
@@ -86,3 +102,11 @@ class IssueForm(FlaskForm):
         "/institutes/areas",
         description=_("账号类型为监管人员时必选：选择省、市或区县，辖区包含其下级。"),
     )
+    id_number = StringField(
+        _("身份证号"),
+        description=_("账号类型为专家时必填。"),
+        render_kw={"maxlength": 18, "autocomplete": "off"},
+    )
+    employer = StringField(_("工作单位"), description=_("账号类型为专家时填写。"), render_kw={"maxlength": 120})
+    specialty = StringField(_("专业"), description=_("账号类型为专家时填写。"), render_kw={"maxlength": 60})
+    valid_until = DateField(_("任职有效期至"), [Optional()], description=_("不填表示长期有效。"))

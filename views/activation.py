@@ -11,6 +11,7 @@ from flask_wtf import FlaskForm
 from wtforms import PasswordField
 from wtforms.validators import InputRequired
 
+from app.access import passwords
 from app.access.limits import by_address, hit
 from app.errors import InvalidInputError
 from app.operations.account import account_of_link, activate
@@ -22,9 +23,6 @@ activation = Blueprint("activation", __name__)
 OPENINGS = "60 per hour"  # a guess has 2^-256 of a chance; this keeps the page cheap
 
 
-PASSWORD_HINT = _("至少10个字符，不要用常见密码或账号、姓名。")
-
-
 def new_password(label: Any, hint: Any = "") -> PasswordField:
     """An input for a password that is being chosen."""
     attributes = {"autocomplete": "new-password", "maxlength": 128}
@@ -34,7 +32,7 @@ def new_password(label: Any, hint: Any = "") -> PasswordField:
 class PasswordForm(FlaskForm):
     """The new password, twice."""
 
-    password = new_password(_("密码"), PASSWORD_HINT)
+    password = new_password(_("密码"))
     password_again = new_password(_("确认密码"))
 
     def problems(self) -> dict[str, str]:
@@ -56,6 +54,7 @@ def activate_account(token: str) -> Response:
     if account is None:
         return _quiet(_dead(), 410)
     form, username = PasswordForm(), account.user.username
+    form.password.description = passwords.hint(account.kind, privileged=passwords.is_privileged(account.roles))
     loose: list[str] = []
     if request.method == "POST":
         try:

@@ -7,9 +7,10 @@ from typing import Any
 from flask import Blueprint, current_app, jsonify, request
 from flask_babel import gettext
 
+from app.access import second_factor
 from app.access.limits import by_address, hit
-from app.access.load import account_by_user
-from app.access.tokens import MINUTES, end, issue
+from app.access.passwords import renewal_due
+from app.access.tokens import MINUTES, end, issue, second_factor_fits
 from app.errors import InvalidInputError
 from models.base import db
 from models.enums import AccountState
@@ -32,10 +33,12 @@ def log_in() -> Any:
         raise InvalidInputError(gettext('请求内容须为 JSON 对象，例如 {"username": "…", "password": "…"}。'))
     hit(by_address("api-token"), current_app.config.get("TOKEN_LIMIT", TRIES))
     manager = current_app.appbuilder.sm  # type: ignore[attr-defined]
-    user = manager.auth_user_db(body.get("username", ""), body.get("password", ""))
-    account = account_by_user(db.session(), user.id) if user is not None else None
-    if account is None or account.state != AccountState.ACTIVE or account.must_change_password:
+    account = manager.prove(body.get("username", ""), body.get("password", "")).account
+    if account is None or account.state != AccountState.ACTIVE or renewal_due(account):
         return _refused()
+    if not second_factor_fits(db.session(), account, body.get("code", "")):
+        return _refused()
+    manager.note_entry(account, "password+totp" if second_factor.switched_on(account) else "password")
     answer = jsonify(access_token=issue(db.session(), account), token_type="Bearer", expires_in=MINUTES * 60)  # noqa: S106
     answer.headers["Cache-Control"] = "no-store"
     return answer

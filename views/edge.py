@@ -13,6 +13,7 @@ from flask_wtf.csrf import CSRFProtect
 from redis.exceptions import RedisError
 from sqlalchemy.exc import DataError, IntegrityError, SQLAlchemyError
 
+from app.access.audit import audit
 from app.access.load import account_by_user, principal_of
 from app.access.principal import ANONYMOUS, current_principal, set_principal
 from app.access.scope import ScopeError
@@ -77,14 +78,26 @@ def _settle(app: Flask, response: Response) -> None:
     """Commit what an act did, once; a page view changes nothing (must-never case 70) unless it says so in
     `g.keep_writes` (a download that leaves its line in the audit log)."""
     changing = request.method not in {"GET", "HEAD", "OPTIONS"} or g.get("keep_writes", False)
+    refused = db.session.info.pop("refused", [])
     if response.status_code >= 400 or not changing:
         db.session.rollback()
+        _note_refusals(refused)
         return
     db.session.commit()
+    _note_refusals(refused)
     if db.session.info.pop("outbox_filled", False):
         ring(app)
     for job_id in g.pop("jobs_to_ring", []):
         ring_job(app, job_id)
+
+
+def _note_refusals(refused: list[tuple[str, Any, str, str]]) -> None:
+    """Forbidden steps that somebody tried stand in the audit log although nothing came of them."""
+    if not refused:
+        return
+    for entity, pk, step, sentence in refused[:100]:  # a bulk act of a thousand rows needs no thousand lines
+        audit(db.session(), "step", outcome="refused", entity=entity, entity_id=pk, step=step, why=sentence)
+    db.session.commit()
 
 
 def init_refusals(app: Flask) -> None:

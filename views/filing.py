@@ -200,7 +200,7 @@ class FilingView(WorkflowView):
             level, size = (Level.COUNTY, 4) if step.name == "dispatch" else (Level.PROVINCE, 2)
             area = (me().institute_area or "")[:size] or "-"
             statement = select(Institute).where(
-                Institute.level == level, Institute.division_code.startswith(area, autoescape=True)
+                Institute.active, Institute.level == level, Institute.division_code.startswith(area, autoescape=True)
             )
             found = list(db.session.execute(statement.order_by(Institute.division_code)).unique().scalars())
         return [(str(i.id), i.name) for i in found]

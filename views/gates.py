@@ -16,7 +16,7 @@ from models.account import Account
 
 Gate = Callable[[Account], str | None]
 GATES: list[Gate] = []
-OPEN = ("/static/", "/logout/", "/brand.css", "/text-size/", "/healthz", "/login/")
+OPEN = ("/static/", "/logout/", "/brand.css", "/text-size/", "/healthz", "/login/", "/me/confirm")
 
 
 def gate(function: Gate) -> Gate:

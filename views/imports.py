@@ -22,6 +22,7 @@ from app.fab.urls import address
 from app.intake.workbook import write_template
 from app.operations import ledger_import
 from app.operations.reference_tables import reference_tables
+from app.reference import STREET
 from models import ImportRow, Job
 from models.base import db
 from models.enums import JobState
@@ -33,7 +34,7 @@ from views.workflow_view import me
 imports = Blueprint("imports", __name__, url_prefix="/imports")
 PAGE = 50
 WARNING = "warning"
-LEVELS = {"province": "省级", "city": "市级", "county": "区县级", "street": "乡镇街道"}
+LEVELS = {"province": "省级", "city": "市级", "county": "区县级"}
 
 
 def outcomes() -> dict[str, Choice]:
@@ -114,7 +115,8 @@ def template() -> Any:
 @roles(*UNIT)
 def divisions() -> Any:
     """《行政区划信息》."""
-    found = db.session.execute(select(Division).order_by(Division.code)).scalars()
+    statement = select(Division).where(Division.level != STREET).order_by(Division.code)
+    found = db.session.execute(statement).scalars()
     rows = ([d.code, d.name, LEVELS.get(d.level, d.level)] for d in found)
     return _sheet(
         "行政区划信息.xlsx", lambda out: write_rows(out, ["代码", "名称", "级别"], rows, sheet_name="行政区划信息")

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Any
 
-from flask import redirect
+from flask import g, redirect
 from flask_appbuilder import IndexView, expose
 from flask_babel import gettext
 from flask_login import current_user
@@ -47,8 +48,16 @@ class HomeView(IndexView):
             todos=lines,
             figures=figures(principal),
             body=principal.body,
+            lapsed=lapsed_on(),
             today=clock.today(),
         )
+
+
+def lapsed_on() -> date | None:
+    """The last day in office of somebody whose term has run out: no rights are left, and the page says why."""
+    account = g.get("account")
+    until: date | None = account.valid_until if account is not None else None
+    return until if until is not None and until < clock.today() else None
 
 
 def _capped(model: type[Any], *conditions: Any) -> int:

@@ -19,7 +19,8 @@ from app.access.roles import EVERYBODY
 from app.fab.crud import CrudView
 from app.fab.interface import PGInterface
 from app.fab.parts import Button
-from app.operations.institute import all_categories, authorise, create_institute
+from app.fab.widgets import FormBody
+from app.operations.institute import all_categories, authorise, create_institute, keeper_of
 from models.base import db
 from models.enums import Level, Role
 from models.organisation import Institute, InstituteCapability
@@ -39,9 +40,22 @@ class InstituteView(CrudView):
     class_permission_name = "InstituteView"
     route_base = "/institutes"
     noun, unit_word = _("技术机构"), _("家")
-    list_columns = ["name", "code", "level", "division", "phone", "authorised_until"]
-    show_columns = ["name", "code", "level", "division", "address", "phone", "authorisation_no", "authorised_until"]
-    search_columns = ["name", "code", "level", "division"]
+    list_columns = ["name", "code", "level", "division", "phone", "authorised_until", "active"]
+    show_columns = [
+        "name",
+        "code",
+        "unified_code",
+        "level",
+        "division",
+        "regions",
+        "address",
+        "phone",
+        "manager",
+        "authorisation_no",
+        "authorised_until",
+        "active",
+    ]
+    search_columns = ["name", "code", "level", "division", "active"]
     add_columns = ["name", "code", "division", "address", "phone", "authorisation_no", "authorised_until"]
     edit_columns = ["name", "address", "phone", "authorisation_no", "authorised_until"]
     order_columns = ["name", "authorised_until"]
@@ -116,6 +130,14 @@ class OwnInstitute(BaseFilter):
         return query if p.has(Role.ADM) else query.filter(InstituteCapability.institute_id == p.institute_id)
 
 
+class OfferedFields(FormBody):
+    """The fields that this person's form has."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        kwargs["include_cols"] = [name for name in kwargs["include_cols"] if name in kwargs["form"]]
+        super().__init__(**kwargs)
+
+
 class CapabilityView(CrudView):
     """What an institute is authorised for, with the standard it uses and the days it holds."""
 
@@ -178,19 +200,40 @@ class CapabilityView(CrudView):
     grants = {
         "can_list": ADM | frozenset({Role.IMG}),
         "can_show": ADM | frozenset({Role.IMG}),
-        "can_add": ADM,
-        "can_edit": ADM,
-        "can_delete": ADM,
+        "can_add": ADM | frozenset({Role.IMG}),
+        "can_edit": ADM | frozenset({Role.IMG}),
+        "can_delete": ADM | frozenset({Role.IMG}),
     }
 
     def row_label(self, item: Any) -> str:
         return f"{item.institute} · {item.category}"
 
+    add_widget = OfferedFields
+
+    def _submit(self, form: Any, item: Any) -> Any | None:
+        if not me().has(Role.ADM) and "institute" in form:
+            del form.institute  # the head adds to the own institute, whatever was sent
+        return super()._submit(form, item)
+
+    def _form_page(self, kind: str, form: Any, item: Any, seen: Any = None) -> Any:
+        if not me().has(Role.ADM) and "institute" in form:
+            del form.institute
+        return super()._form_page(kind, form, item, seen)
+
     def pre_add(self, item: Any) -> None:
+        own = keeper_of(me(), item.institute.id if item.institute is not None else None)
+        item.institute = db.session.get_one(Institute, own)
         self._check(item)
 
     def pre_update(self, item: Any) -> None:
+        keeper_of(me(), item.institute_id)
         self._check(item)
+
+    def pre_delete(self, item: Any) -> None:
+        keeper_of(me(), item.institute_id)
+
+    def post_add(self, item: Any) -> None:
+        audit(db.session(), "add_capability", entity="capability", entity_id=item.id, institute=item.institute_id)
 
     def _check(self, item: Any) -> None:
         from app.fab.refusals import FormRefused

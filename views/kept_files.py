@@ -7,7 +7,7 @@ visitor's own session, so that it opens nothing for anybody else.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from flask import current_app, request, session
@@ -37,13 +37,16 @@ def _owner() -> str:
     return str(session.get("csrf_token", ""))
 
 
-def received(labels: Mapping[str, str]) -> dict[str, Paper]:
-    """The papers of this request by kind: newly chosen ones, else those that a ticket names."""
+def received(labels: Mapping[str, str], accepts: Mapping[str, str] | None = None) -> dict[str, Paper]:
+    """The papers of this request by kind: newly chosen ones, else those that a ticket names.
+
+    `accepts` says by kind what a file may be (filestore.ACCEPTS).
+    """
     found = {}
     for kind, label in labels.items():
         paper = _uploaded(kind, label) or _ticketed(kind, label)
         if paper is not None:
-            found[kind] = paper
+            found[kind] = replace(paper, accept=(accepts or {}).get(kind, paper.accept))
     return found
 
 
@@ -70,10 +73,10 @@ def keep(papers: Iterable[Paper]) -> dict[str, Kept]:
     found = {}
     for paper in papers:
         try:
-            filestore.check_paper(paper.data, paper.label)
+            filestore.check_paper(paper.data, paper.label, paper.accept)
         except InvalidInputError:
             continue
         name = filestore.clean_filename(paper.filename)
-        said = {"kind": paper.kind, "owner": _owner(), "name": name, "sha256": filestore.put(paper.data)}
+        said = {"kind": paper.kind, "owner": _owner(), "name": name, "sha256": filestore.put(paper.data, private=True)}
         found[paper.kind] = Kept(name, max(len(paper.data) // 1024, 1), str(_serializer().dumps(said)))
     return found

@@ -3,22 +3,86 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
-from flask import Flask, current_app, g
+from flask import Flask, current_app, g, request
 from flask_babel import lazy_gettext as _
 
 from app.access.principal import current_principal
+from app.access.providers import offered
 from app.access.roles import INSTITUTE, RECEPTION, UNIT
 from app.fab.face import Face, NavLink
 from app.fab.menu import MenuItem, SideMenu, init_menu
 from app.operations.todo import BADGE, Todo, todos
-from app.profiles import profile
+from app.profiles import profile, switch_on
 from models.base import db
 from models.enums import Role
 
 REG, ADM = frozenset({Role.REG}), frozenset({Role.ADM})
-LEDGER, FLOW, PEOPLE, SYSTEM = _("台账"), _("检定"), _("机构与账号"), _("系统")
+LEDGER, FLOW, MINE, PEOPLE, SYSTEM = _("台账"), _("检定"), _("我的"), _("机构与账号"), _("系统")
 BUSINESS = UNIT | INSTITUTE | REG
+AFF_INSTITUTE = "AFF_INSTITUTE"
+"""Instead of AFF for a person linked to an institute, who keeps no ledger."""
+ENTERPRISE = frozenset({Role.ENT.value, Role.SUB.value})
+PERSON, MANAGER = frozenset({Role.IND.value}), frozenset({Role.IMG.value})
+LINKED = frozenset({Role.AFF.value})
+
+
+class PageItem(MenuItem):
+    """An entry for one page; pages below its address belong to other entries."""
+
+    def active(self) -> bool:
+        return request.path == self.href
+
+
+PERSONAL_CENTRE = (
+    # 001 §2.5: what each kind of account finds under 我的, in its words and order; experts find nothing
+    PageItem("my_person", _("我的个人信息"), href="/me", icon="user", roles=PERSON, group=MINE),
+    PageItem("my_unit", _("我的企业信息"), href="/unit/master", icon="building", roles=ENTERPRISE, group=MINE),
+    PageItem("my_institute", _("我的机构信息"), href="/me/institute", icon="building", roles=MANAGER, group=MINE),
+    PageItem(
+        "my_business",
+        _("我的业务办理"),
+        href="/me/business",
+        icon="log",
+        roles=ENTERPRISE | LINKED | MANAGER | {AFF_INSTITUTE},
+        group=MINE,
+    ),
+    PageItem("my_quality", _("我的质量信息"), href="/me/quality", icon="check", roles=ENTERPRISE | LINKED, group=MINE),
+    MenuItem("my_capabilities", _("我的检测能力信息"), "CapabilityView.list", icon="log", roles=MANAGER, group=MINE),
+    MenuItem(
+        "my_links",
+        _("企业授权"),
+        "AffiliationView.list",
+        icon="users",
+        roles=frozenset({Role.ENT.value}),
+        group=MINE,
+        badge="affiliations",
+        switch="affiliation",
+    ),
+    MenuItem(
+        "my_messages",
+        _("我的消息"),
+        "MessageView.list",
+        icon="mail",
+        roles=PERSON | ENTERPRISE,
+        group=MINE,
+        badge="messages",
+    ),
+    PageItem(
+        "my_password", _("修改密码"), href="/password", icon="lock", roles=PERSON | ENTERPRISE | MANAGER, group=MINE
+    ),
+    MenuItem(
+        "my_institute_links",
+        _("我的机构授权"),
+        "AffiliationView.list",
+        icon="users",
+        roles=MANAGER,
+        group=MINE,
+        badge="affiliations",
+        switch="affiliation",
+    ),
+)
 
 
 def _roles(roles: frozenset[Role]) -> frozenset[str]:
@@ -37,9 +101,12 @@ ITEMS = (
         roles=_roles(UNIT | RECEPTION | REG),
         group=LEDGER,
         badge="filings",
+        switch="filing",
     ),
     MenuItem("reminders", _("到期提醒"), "ReminderView.list", icon="bell", roles=_roles(UNIT | REG), group=LEDGER),
-    MenuItem("book", _("预约检定"), href="/book/", icon="calendar", roles=_roles(UNIT), group=FLOW),
+    MenuItem(
+        "book", _("预约检定"), href="/book/", icon="calendar", roles=_roles(UNIT), group=FLOW, switch="appointment"
+    ),
     MenuItem(
         "appointments",
         _("预约单"),
@@ -48,6 +115,7 @@ ITEMS = (
         roles=_roles(BUSINESS),
         group=FLOW,
         badge="bookings",
+        switch="appointment",
     ),
     MenuItem(
         "items", _("收样与检定"), "ItemView.list", icon="check", roles=_roles(INSTITUTE), group=FLOW, badge="tasks"
@@ -61,26 +129,56 @@ ITEMS = (
         group=FLOW,
         badge="papers",
     ),
-    MenuItem("slots", _("预约时段"), "SlotView.list", icon="clock", roles=_roles(RECEPTION), group=FLOW),
+    MenuItem(
+        "slots",
+        _("预约时段"),
+        "SlotView.list",
+        icon="clock",
+        roles=_roles(RECEPTION),
+        group=FLOW,
+        switch="appointment.slots",
+    ),
+    *PERSONAL_CENTRE,
+    PageItem("unit", _("企业信息维护"), href="/unit", icon="building", roles=ENTERPRISE | LINKED, group=PEOPLE),
+    MenuItem(
+        "subaccounts",
+        _("子用户"),
+        "SubaccountView.list",
+        icon="users",
+        roles=frozenset({Role.ENT.value}),
+        group=PEOPLE,
+        switch="subaccounts",
+    ),
+    MenuItem("staff", _("机构人员"), "StaffView.list", icon="users", roles=MANAGER, group=PEOPLE),
+    MenuItem(
+        "unit_changes",
+        _("单位信息变更"),
+        "UnitChangeView.list",
+        icon="file",
+        roles=_roles(RECEPTION | ADM),
+        group=PEOPLE,
+        badge="unit_changes",
+    ),
     MenuItem(
         "accounts",
         _("账号"),
         "AccountView.list",
         icon="users",
-        roles=_roles(RECEPTION | ADM | REG | frozenset({Role.ENT})),
+        roles=_roles(RECEPTION | ADM | REG | frozenset({Role.ENT, Role.SEC})),
         group=PEOPLE,
         badge="reviews",
     ),
     MenuItem(
         "units", _("使用单位"), "UnitView.list", icon="building", roles=_roles(INSTITUTE | REG | ADM), group=PEOPLE
     ),
+    MenuItem("recovery", _("线下找回"), "RecoveryRequestView.list", icon="mail", roles=_roles(ADM), group=PEOPLE),
     MenuItem("institutes", _("技术机构"), "InstituteView.list", icon="building", roles=_roles(ADM), group=PEOPLE),
     MenuItem(
         "capabilities",
         _("检定能力"),
         "CapabilityView.list",
         icon="log",
-        roles=_roles(ADM | frozenset({Role.IMG})),
+        roles=_roles(ADM),
         group=PEOPLE,
     ),
     MenuItem(
@@ -88,12 +186,21 @@ ITEMS = (
         _("消息"),
         "MessageView.list",
         icon="mail",
-        roles=_roles(frozenset(Role) - {Role.ANON, Role.SYS, Role.APPLICANT}),
+        roles=_roles(frozenset(Role) - {Role.ANON, Role.SYS, Role.APPLICANT, Role.IND, Role.AFF, Role.ENT, Role.SUB}),
         group=SYSTEM,
         badge="messages",
     ),
     MenuItem("categories", _("强检目录"), "CategoryView.list", icon="log", roles=_roles(ADM), group=SYSTEM),
     MenuItem("calendar", _("工作日历"), "CalendarView.list", icon="calendar", roles=_roles(ADM), group=SYSTEM),
+    MenuItem(
+        "settings",
+        _("平台设置"),
+        href="/settings/",
+        icon="settings",
+        roles=_roles(frozenset({Role.ADM, Role.SEC})),
+        group=SYSTEM,
+    ),
+    MenuItem("site", _("本站内容"), href="/site/", icon="file", roles=_roles(ADM), group=SYSTEM),
     MenuItem("mails", _("开发邮件"), "DevelopmentMailView.list", icon="mail", roles=_roles(ADM), group=SYSTEM),
     MenuItem(
         "audit",
@@ -138,6 +245,31 @@ def role_names() -> list[str]:
     return [r.value for r in principal.roles] if principal else []
 
 
+def menu_words() -> list[str]:
+    """The roles as the menu asks for them: a person linked to an institute is told from one linked to a unit."""
+    principal = current_principal()
+    if principal is not None and principal.of_institute_by_link:
+        return [AFF_INSTITUTE if name == Role.AFF.value else name for name in role_names()]
+    return role_names()
+
+
+def account_links() -> tuple[NavLink, ...]:
+    """What stands behind the account's name; experts have no personal centre."""
+    mine = set(role_names())
+    own = () if Role.EXP.value in mine else (NavLink(_("我的账号"), "/me", "user"),)
+    contact = (NavLink(_("修改联系方式"), "/me/contact", "user"),) if mine & ENTERPRISE else ()
+    bound = (NavLink(_("绑定管理"), "/me/bindings", "lock"),) if offered() else ()
+    return (*own, *contact, NavLink(_("修改密码"), "/password", "lock"), *bound)
+
+
+def login_links(registration: Mapping[str, Any]) -> tuple[NavLink, ...]:
+    """Under the log-in box: the way to an account, here or at the service that gives them (REG-01, REG-08)."""
+    if registration["external_url"]:
+        guide = NavLink(_("法人注册指南"), "/register/guide.pdf")
+        return (NavLink(_("去注册"), registration["external_url"]), guide)
+    return (NavLink(_("注册使用单位"), "/register"),) if registration["kinds"] else ()
+
+
 def current_face() -> Face:
     """How the deployment looks, from its profile."""
     own = profile()
@@ -159,12 +291,12 @@ def current_face() -> Face:
             NavLink(_("注册"), "/register"),
             NavLink(_("登录"), "/login/"),
         ),
-        account_links=(NavLink(_("我的账号"), "/me", "user"), NavLink(_("修改密码"), "/password", "lock")),
-        login_links=(NavLink(_("注册使用单位"), "/register"),),
+        account_links=account_links(),
+        login_links=login_links(own["registration"]),
     )
 
 
 def init_side_menu(app: Flask) -> None:
     """Give templates the menu; an entry whose view a deployment does not register is left out."""
     items = [item for item in ITEMS if not item.endpoint or item.endpoint in app.view_functions]
-    init_menu(app, SideMenu(items, role_names=role_names, counts=counts))
+    init_menu(app, SideMenu(items, role_names=menu_words, counts=counts, switched=switch_on))

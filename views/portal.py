@@ -12,9 +12,10 @@ from app.access.limits import by_address, check, hit
 from app.access.principal import ANONYMOUS, acting_as
 from app.fab.parts import state_chip
 from app.operations.public import CAP, PAGE, PublicCertificate, PublicInstrument, check_certificate, search
-from app.profiles import profile
+from app.profiles import profile, setting
 from models.base import db
 from views.edge import clean
+from views.site_texts import text
 
 portal = Blueprint("portal", __name__)
 MAX_PAGE = CAP // PAGE
@@ -24,7 +25,26 @@ SEARCHES, LOOKUPS, WRONG_CODES = "30 per minute", "50 per hour", "5 per 15 minut
 @portal.get("/")
 def home() -> str:
     """The first page: what one may look up, and the ways in."""
-    return render_template("portal/home.html", title=gettext("首页"))
+    entry = bool(setting("login", "regulator_entry"))
+    return render_template("portal/home.html", title=gettext("首页"), regulator_entry=entry)
+
+
+ROBOTS = "User-agent: *\nDisallow: /instruments\nDisallow: /v\nDisallow: /register\nDisallow: /recover\nAllow: /$\n"
+"""Search engines may know the first page; what is looked up by name is not theirs to keep (must-never case 84)."""
+
+
+@portal.get("/robots.txt")
+def robots() -> Any:
+    """What search engines are asked to leave alone."""
+    return current_app.response_class(ROBOTS, mimetype="text/plain")
+
+
+@portal.after_request
+def not_indexed(answer: Any) -> Any:
+    """Pages with units' names say so themselves too: a link from elsewhere passes by robots.txt."""
+    if request.path != "/":
+        answer.headers["X-Robots-Tag"] = "noindex, nofollow"
+    return answer
 
 
 # -- instruments -----------------------------------------------------------------------------------------------------
@@ -173,15 +193,11 @@ def _whom_to_call(found: PublicCertificate) -> str:
 
 @portal.get("/agreement")
 def agreement() -> str:
-    """《系统服务使用协议》 in the version that a registrant agrees to."""
-    return _text("portal/agreement.html", gettext("系统服务使用协议"))
+    """《系统服务使用协议》 in force."""
+    return text("agreement")
 
 
 @portal.get("/privacy")
 def privacy() -> str:
-    """《个人信息隐私政策》 in the version that a registrant agrees to."""
-    return _text("portal/privacy.html", gettext("个人信息隐私政策"))
-
-
-def _text(template: str, title: str) -> str:
-    return render_template(template, title=title, version="2026-01")
+    """《个人信息隐私政策》 in force."""
+    return text("privacy")

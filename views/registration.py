@@ -1,147 +1,185 @@
-"""Registration of a user unit (申请方) and the correction of a returned one."""
+"""Registration at the portal: the kinds of users, the form of each from its declaration, and what comes after."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
-from flask import Blueprint, Response, current_app, flash, jsonify, redirect, render_template, request, session
+from flask import Blueprint, Response, abort, current_app, flash, redirect, render_template, request, session
 from flask_babel import gettext
 from sqlalchemy.exc import IntegrityError
 
 from app.access.limits import by_address, check, hit
 from app.access.principal import current_principal
-from app.access.validators import valid_email
-from app.documents.authorisation_form import blank_authorisation
 from app.errors import InvalidInputError, QuanhengError
 from app.fab.dberrors import explain
-from app.fab.errors import wants_json
-from app.operations import places
-from app.operations.codes import send_code
-from app.operations.registration import PAPERS, Paper, already_registered, register_unit
-from app.profiles import profile
+from app.operations import site
+from app.operations.registration import Paper, already_registered, register
+from app.operations.registration_papers import accepts
+from app.profiles import setting
+from app.profiles.forms import RegistrationForm, offered, reachable
 from models.account import Account
 from models.base import db
+from models.enums import AccountState
+from views.captcha import check_captcha
 from views.edge import clean
 from views.kept_files import keep, received
-from views.registration_form import RegistrationForm
+from views.registration_code import code_refused, send_to
+from views.registration_form import build
 from views.workflow_view import put_on_form
 
 registration = Blueprint("registration", __name__)
-REGISTRATIONS, ATTEMPTS, CODES = "5 per hour", "40 per hour", "10 per hour"
+REGISTRATIONS, ATTEMPTS = "5 per hour", "40 per hour"
 
 
-# -- what the form asks for while it is filled in ------------------------------------------------------------------------
+# -- which form ---------------------------------------------------------------------------------------------------------
 
 
-@registration.get("/divisions")
-def divisions() -> Response:
-    """The places below `parent` (provinces without it): {"results": [{"id": code, "text": name}]}."""
-    return _results(places.children(db.session(), clean(request.args.get("parent"), 9)))
+@registration.route("/register", methods=["GET", "POST"])
+def first() -> Any:
+    """The form of the first kind; where an identity comes before it, that choice; where nobody registers, the way out."""
+    if _logged_in():
+        return redirect("/home/")
+    forms = offered()
+    if not forms:
+        return _elsewhere()
+    if request.method == "GET" and forms[0].identities:
+        return _identities(forms[0])
+    return _register(forms[0])
 
 
-@registration.get("/divisions/institutes")
-def institutes() -> Response:
-    """The institutes that may review an applicant of that place, the nearest first."""
-    return _results(places.reviewers(db.session(), clean(request.args.get("division"), 9)))
+@registration.route("/register/<kind>", methods=["GET", "POST"])
+def of_kind(kind: str) -> Any:
+    """The form of one kind; kinds that the deployment does not offer are not there."""
+    form = reachable(kind)
+    if form is None:
+        abort(404)
+    return redirect("/home/") if _logged_in() else _register(form)
 
 
-def _results(pairs: list[places.Pair]) -> Response:
-    return jsonify(results=[{"id": key, "text": name} for key, name in pairs])
+@registration.get("/register/choose")
+def choose() -> Any:
+    """From 用户类型 and 身份 to the form (manual 004 §一.1)."""
+    kind = clean(request.args.get("identity"), 40)
+    known = {k for form in offered() for k, _word in form.identities}
+    return redirect(f"/register/{kind}" if kind in known else "/register")
 
 
-@registration.get("/register/authorisation.pdf")
-def authorisation() -> Response:
-    """The blank letter of authorisation to print, sign and stamp."""
-    answer = Response(blank_authorisation(profile()["name"]), mimetype="application/pdf")
-    answer.headers["Content-Disposition"] = (
-        "attachment; filename*=UTF-8''%E6%B3%95%E4%BA%BA%E6%8E%88%E6%9D%83%E4%B9%A6.pdf"
+def _logged_in() -> bool:
+    principal = current_principal()
+    return principal is not None and principal.account_id is not None
+
+
+def _elsewhere() -> Any:
+    """Accounts come from another service (REG-08): the button to it and its guide, no form."""
+    if request.method == "POST":
+        abort(404)
+    url = str(setting("registration", "external_url"))
+    if not url:
+        abort(404)
+    guide = site.file_of(db.session(), "external_guide")
+    return render_template("pages/register_elsewhere.html", title=gettext("注册"), url=url, guide=guide)
+
+
+def _identities(form: RegistrationForm) -> str:
+    return render_template(
+        "pages/register_identity.html", title=form.title, form=form, notice=setting("registration", "notice")
     )
-    return answer
-
-
-@registration.post("/register/code")
-def code() -> Any:
-    """Mail a code to the address; the same answer whoever the address belongs to."""
-    email = clean(request.form.get("email"), 121)
-    try:
-        if not valid_email(email):
-            raise InvalidInputError(gettext("邮箱格式不正确，请核对，例如 name@example.com。"), field="email")
-        hit(by_address("register-code"), current_app.config.get("CODE_LIMIT", CODES))
-        send_code(db.session(), email=email, purpose="register")
-    except QuanhengError as error:
-        db.session.rollback()
-        return _code_refused(error)
-    said = gettext("验证码已发送到 %(email)s，请在10分钟内填写。没有收到的，请查看垃圾邮件。", email=email)
-    if wants_json():
-        return jsonify(message=said, seconds=60)
-    flash(said, "success")
-    return _page(RegistrationForm(), received(PAPERS))
-
-
-def _code_refused(error: QuanhengError) -> Any:
-    if wants_json():
-        seconds = getattr(error, "seconds", 0)
-        return jsonify(error=error.sentence, seconds=seconds), error.status
-    form = RegistrationForm()
-    form.email.errors = [error.sentence]
-    return _page(form, received(PAPERS)), error.status
 
 
 # -- the form -----------------------------------------------------------------------------------------------------------
 
 
-@registration.route("/register", methods=["GET", "POST"])
-def register() -> Any:
-    """The registration form; every refusal gives it back as it was filled in, files included."""
-    principal = current_principal()
-    if principal is not None and principal.account_id is not None:
-        return redirect("/home/")
-    form = RegistrationForm()
+def _register(declared: RegistrationForm) -> Any:
+    """Show the form or take it; every refusal gives it back as it was filled in, files included."""
+    form = build(declared)
     if request.method == "GET":
-        return _page(form, {})
-    papers = received(PAPERS)
+        if "code" in form and request.args.get("code"):
+            form.code.data = clean(request.args.get("code"), 24)
+        return _page(declared, form, {})
+    papers = received(declared.files(), accepts(declared, form.typed()))
     if "load" in request.form:  # without a script: the next level of places
-        return _page(form, papers)
-    return _take(form, papers)
+        return _page(declared, form, papers)
+    return _take(declared, form, papers)
 
 
-def _take(form: RegistrationForm, papers: dict[str, Paper]) -> Any:
-    typed = form.typed()
-    problems = _wrong_kind()
+def _take(declared: RegistrationForm, form: Any, papers: dict[str, Paper]) -> Any:
+    answers = form.typed()
     limit = current_app.config.get("REGISTER_LIMIT", REGISTRATIONS)
     hit(by_address("register-try"), current_app.config.get("REGISTER_TRY_LIMIT", ATTEMPTS))
     check(by_address("register"), limit)
     try:
-        if problems:
-            raise InvalidInputError(problems[0])
-        made = register_unit(db.session(), typed, papers, ip=request.remote_addr)
+        twin = already_registered(db.session(), declared, answers)
+        if twin is not None:
+            return _done(twin)
+        check_captcha("register")
+        made = register(db.session(), declared, answers, papers, ip=request.remote_addr)
         hit(by_address("register"), limit)
         return _done(made)
     except (InvalidInputError, IntegrityError) as error:
         db.session.rollback()
-        twin = already_registered(db.session(), typed)
+        twin = already_registered(db.session(), declared, answers)
         if twin is not None:
             return _done(twin)
         loose = put_on_form(form, error) if isinstance(error, InvalidInputError) else [explain(error)]
-        return _page(form, papers, loose), 422
+        return _page(declared, form, papers, loose), 422
 
 
-def _wrong_kind() -> list[str]:
-    """Only an enterprise registers here; everybody else gets an account from somebody (REG-06, REG-21)."""
-    if request.form.get("user_type", "applicant") != "applicant" or request.form.get("identity", "unit") != "unit":
-        return [gettext("此处只办理申请方以企业/单位身份注册，其他人员的账号由管理员派发。")]
-    return []
-
-
-def _page(form: RegistrationForm, papers: dict[str, Paper], loose: list[str] | None = None) -> str:
+def _page(declared: RegistrationForm, form: Any, papers: Mapping[str, Paper], loose: list[str] | None = None) -> str:
     form.offer_places()
     return render_template(
         "pages/register.html",
-        title=gettext("使用单位注册"),
+        title=declared.title,
+        declared=declared,
+        tabs=[(f"/register/{f.kind}", f.tab, f.kind == declared.kind) for f in offered()],
+        sections=declared.sections(),
         form=form,
         form_errors=loose or [],
         kept=keep(papers.values()),
+        consents=[(site.text_of(db.session(), k).title, f"/register/agreement/{k}") for k in declared.agreements],
+        # the notice speaks to applicants (S4 §一.2); a person or an institute would be told things that are not theirs
+        notice=setting("registration", "notice") if declared.kind.startswith("applicant") else [],
     )
+
+
+@registration.get("/register/agreement/<key>")
+def agreement(key: str) -> Any:
+    """A text in the wording that a registration of this moment agrees to."""
+    if key not in site.text_keys():
+        abort(404)
+    return redirect(f"/texts/{key}")
+
+
+# -- codes --------------------------------------------------------------------------------------------------------------
+
+
+@registration.post("/register/code", defaults={"kind": None})
+@registration.post("/register/<kind>/code")
+def code(kind: str | None) -> Any:
+    """Send a code to the address or phone of the form; the same answer whoever it belongs to."""
+    declared = reachable(kind) if kind else next(iter(offered()), None)
+    if declared is None:
+        abort(404)
+    try:
+        said = send_to(declared)
+    except QuanhengError as error:
+        db.session.rollback()
+        return code_refused(error) or _code_page(declared, error)
+    return said if isinstance(said, Response) else _code_page(declared, None, str(said))
+
+
+def _code_page(declared: RegistrationForm, error: QuanhengError | None, said: str = "") -> Any:
+    """Without a script: the form again as it was, with the answer on it."""
+    form = build(declared)
+    loose = put_on_form(form, error) if error else []
+    if said:
+        flash(said, "success")
+    papers = received(declared.files(), accepts(declared, form.typed()))
+    page = _page(declared, form, papers, loose)
+    return (page, error.status) if error else page
+
+
+# -- afterwards ---------------------------------------------------------------------------------------------------------
 
 
 def _done(account: Account) -> Any:
@@ -150,6 +188,7 @@ def _done(account: Account) -> Any:
         "institute": institute.name if institute else "",
         "phone": institute.phone if institute else "",
         "username": account.user.username,
+        "open": account.state == AccountState.ACTIVE,
     }
     return redirect("/register/done", 303)
 
@@ -160,4 +199,6 @@ def done() -> Any:
     made = session.get("registered")
     if not isinstance(made, dict):
         return redirect("/register")
-    return render_template("pages/register_done.html", title=gettext("注册申请已提交"), made=made)
+    title = gettext("注册成功") if made.get("open") else gettext("注册申请已提交")
+    contact = setting("registration", "review_contact")
+    return render_template("pages/register_done.html", title=title, made=made, contact=contact)

@@ -12,13 +12,13 @@ from flask_appbuilder.security.decorators import has_access
 from flask_babel import gettext
 from flask_babel import lazy_gettext as _
 from flask_wtf import FlaskForm
-from wtforms import BooleanField, DateField, IntegerField, SelectMultipleField
+from wtforms import BooleanField, DateField, IntegerField
 from wtforms.validators import InputRequired, NumberRange
-from wtforms.widgets import CheckboxInput, ListWidget
 
 from app import clock
 from app.errors import QuanhengError
 from app.fab.crud import CrudView
+from app.fab.fields import Ticks
 from app.fab.interface import PGInterface
 from app.fab.parts import Button
 from app.operations.institute import MOST_PLACES, change_slot, days_between, open_slots
@@ -152,13 +152,6 @@ class SlotView(CrudView):
             cancel_url=self.url("list"),
         )
         return page, 422 if request.method == "POST" else 200
-
-
-class Ticks(SelectMultipleField):
-    """Several of few: check boxes."""
-
-    widget = ListWidget(prefix_label=False)
-    option_widget = CheckboxInput()
 
 
 class OpenForm(FlaskForm):

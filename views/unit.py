@@ -10,10 +10,14 @@ from flask_babel import lazy_gettext as _
 from app.access.roles import INSTITUTE, REGULATOR, UNIT
 from app.fab.crud import CrudView
 from app.fab.interface import PGInterface
-from app.fab.parts import Button
+from app.fab.parts import Button, DetailTab
+from app.operations.places import place_name
+from app.operations.unit_profile import rows_of
+from models.base import db
 from models.enums import Role
 from models.organisation import Unit
 from models.types import mask_name, mask_phone
+from views.unmask import unmask_button
 from views.workflow_view import me
 
 
@@ -41,9 +45,32 @@ class UnitView(CrudView):
         own = me().unit_id == item.id
         if column == "contact_phone" and not own:
             return mask_phone(item.contact_phone)
-        if column == "contact_name" and not own:
+        if column == "contact_name" and not (own or me().has(Role.REG)):
             return mask_name(item.contact_name)
         return super().show_value(item, column)
+
+    def detail_tabs(self, item: Any) -> list[DetailTab]:
+        """Contacts and type approvals as far as the scope gives them; phones masked for everybody but the unit."""
+        contacts, approvals = rows_of(db.session(), item.id)
+        own = me().unit_id == item.id
+        people = [
+            [
+                c.name,
+                c.phone if own else mask_phone(c.phone),
+                place_name(db.session(), c.division_code or ""),
+                c.address,
+            ]
+            for c in contacts
+        ]
+        models = [[a.certificate_no, a.instrument_name, a.model, a.flow_range] for a in approvals]
+        heads = [gettext("联系人"), gettext("联系方式"), gettext("省市区县街道"), gettext("详细地址")]
+        words = [gettext("型批证书号"), gettext("计量器具名称"), gettext("型号"), gettext("流量范围")]
+        tables = (("contacts", gettext("联系人信息"), heads, people), ("models", gettext("型评信息"), words, models))
+        return [
+            DetailTab(name, title, "kinds/_table.html", {"heads": head, "rows": rows}, count=len(rows))
+            for name, title, head, rows in tables
+            if rows
+        ]
 
     def option_text(self, item: Any) -> str:
         return f"{item.name}（{item.code}）"
@@ -52,4 +79,5 @@ class UnitView(CrudView):
         if me().has(Role.ADM):
             return []
         address = f"/appointments/list/?_flt_0_unit={item.id}"
-        return [Button("orders", gettext("查看预约单"), address, "get", icon="log")]
+        shown = unmask_button("unit-phone", item, gettext("查看完整电话"))
+        return [*shown, Button("orders", gettext("查看预约单"), address, "get", icon="log")]

@@ -6,12 +6,14 @@ step, the bulk bar and the history tab; the engine is the only thing these route
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from flask import abort, flash, redirect, request
 from flask_appbuilder import expose
 from flask_appbuilder.security.decorators import has_access
 from flask_babel import gettext
+from flask_babel.speaklater import LazyString
 from flask_wtf import FlaskForm
 from sqlalchemy import func, select
 from wtforms import BooleanField, DateField, SelectField, StringField, TextAreaField
@@ -20,6 +22,7 @@ from wtforms.validators import DataRequired, InputRequired, Optional
 from app.access.principal import Principal
 from app.errors import InvalidInputError, QuanhengError
 from app.fab.crud import CrudView
+from app.fab.fields import Ticks
 from app.fab.parts import Button, Choice, DetailTab, Tab, state_chip
 from app.fab.urls import local_path
 from app.operations.history import Line, entity_history
@@ -55,15 +58,19 @@ class WorkflowView(CrudView):
     def __init_subclass__(cls, **kwargs: Any) -> None:
         workflow = getattr(cls, "workflow", None)
         if workflow is not None:
-            words = [Choice(s.value, workflow.labels[s], TONES[workflow.tone_of(s)]) for s in workflow.states]
+            words = [Choice(s.value, _word(workflow, s), TONES[workflow.tone_of(s)]) for s in workflow.states]
             cls.choices = {**cls.choices, "state": words}
         super().__init_subclass__(**kwargs)
 
     # -- hooks of concrete views ---------------------------------------------------------------------------------
 
     def step_choices(self, step: Step, need: Field, item: Any) -> list[tuple[str, str]]:
-        """Choices of an input of kind institute or slot; the rows offered must be in the principal's scope."""
+        """Choices of an input of kind ticks, institute or slot; rows offered must be in the principal's scope."""
         return []
+
+    def step_value(self, step: Step, need: Field, item: Any) -> Any:
+        """What the input shows when the form is opened: what holds now, for steps that change it."""
+        return None
 
     def extra_buttons(self, item: Any) -> list[Button]:
         """Links to pages of steps that have one of their own, already filtered by role."""
@@ -185,6 +192,11 @@ class WorkflowView(CrudView):
     def _input(self, step: Step, need: Field, item: Any) -> Any:
         checks = [InputRequired(gettext("请填写“%(field)s”。", field=need.label))] if need.required else [Optional()]
         common = {"label": need.label, "validators": checks, "description": need.hint}
+        if request.method == "GET":
+            common["default"] = self.step_value(step, need, item)
+        if need.kind == "ticks":
+            choices = list(need.choices) or self.step_choices(step, need, item)
+            return Ticks(choices=choices, validate_choice=False, **common)
         if need.kind == "long":
             return TextAreaField(render_kw={"rows": 4, "maxlength": 500}, **common)
         if need.kind == "date":
@@ -278,8 +290,14 @@ class WorkflowView(CrudView):
 
     def history_tab(self, lines: list[Line]) -> DetailTab:
         """The time line of what happened: who, when, from, to."""
-        steps = [_timeline(line) for line in reversed(lines)]
+        steps = [_timeline(line, self.change_label) for line in reversed(lines)]
         return DetailTab("history", gettext("历史"), "kinds/_history.html", {"steps": steps}, count=len(steps))
+
+    def change_label(self, key: str) -> str:
+        """The word of a field whose change stands in the history."""
+        from app.intake.fields import LABELS
+
+        return LABELS.get(key, key)
 
     @expose("/list/")
     @has_access
@@ -291,16 +309,24 @@ class WorkflowView(CrudView):
         return super().list()
 
 
+def _word(workflow: Workflow, state: str) -> LazyString:
+    """A state's word, asked when it is printed: the profile of that moment chooses it."""
+    return LazyString(lambda: workflow.label_of(state))
+
+
 def _state_argument(view: CrudView) -> str:
+    """The argument of the address that filters a list by state."""
     kinds = [f.arg_name for f in view.datamodel.get_filters(view.search_columns).get_search_filters()["state"]]
     best = next(a for a in ("in", "rel", "eq") if a in kinds)
     return f"_flt_{kinds.index(best)}_state"
 
 
-def _timeline(line: Line) -> dict[str, Any]:
+def _timeline(line: Line, label: Callable[[str], str]) -> dict[str, Any]:
     who = "，".join(w for w in (line.who, line.body) if w)
     change = f"{line.before} → {line.after}" if line.before != line.after else line.after
-    notes = [change] + ([gettext("原因：%(reason)s", reason=line.reason)] if line.reason else []) + _changes(line)
+    notes = (
+        [change] + ([gettext("原因：%(reason)s", reason=line.reason)] if line.reason else []) + _changes(line, label)
+    )
     return {
         "time": line.at,
         "who": f"{who}（{line.role}）",
@@ -310,14 +336,12 @@ def _timeline(line: Line) -> dict[str, Any]:
     }
 
 
-def _changes(line: Line) -> list[str]:
+def _changes(line: Line, label: Callable[[str], str]) -> list[str]:
     """旧 → 新 of every field that an edit changed."""
-    from app.intake.fields import LABELS
-
     changed = line.detail.get("changed") or {}
     if not isinstance(changed, dict):
         return []
-    return [f"{LABELS.get(key, key)}：{old or '（空）'} → {new or '（空）'}" for key, (old, new) in changed.items()]
+    return [f"{label(key)}：{old or '（空）'} → {new or '（空）'}" for key, (old, new) in changed.items()]
 
 
 def _plain(button: Button) -> Button:
@@ -332,8 +356,13 @@ def only_reason(step: Step) -> bool:
 
 
 def _typed(form: FlaskForm, need: Field) -> Any:
-    value = form[need.name].data
-    return clean(value) if isinstance(value, str) else value
+    """The value as the engine wants it: text, list of ticked values, date or None. A date that is none is refused."""
+    field = form[need.name]
+    if field.process_errors and any(str(raw).strip() for raw in field.raw_data or ()):  # a blank date is none
+        raise InvalidInputError(gettext("“%(field)s”格式不正确，请重新填写。", field=need.label), field=need.name)
+    if isinstance(field.data, list):
+        return [clean(value) for value in field.data]
+    return clean(field.data) if isinstance(field.data, str) else field.data
 
 
 def put_on_form(form: FlaskForm, error: QuanhengError) -> list[str]:

@@ -14,6 +14,7 @@ from sqlalchemy import func, select, text, update
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
+from app.access.masking import for_log
 from app.access.principal import current_principal
 from app.access.request_facts import request_facts
 from models.account import Account
@@ -31,9 +32,13 @@ def audit(
     entity_id: object = None,
     account: Account | None = None,
     name: str | None = None,
+    role: str | None = None,
     **detail: Any,
 ) -> None:
-    """Add one line in the transaction of the act itself. Detail carries no secrets and only masked personal data."""
+    """Add one line in the transaction of the act itself. Detail carries no secrets and only masked personal data.
+
+    `role` is the word for somebody who acts before a principal says it: at the log-in page.
+    """
     principal = current_principal()
     ip, request_id = request_facts()
     actor = account.name if account else (name or (principal.name if principal else "公众"))
@@ -41,14 +46,14 @@ def audit(
         AuditLog(
             actor_id=account.id if account else (principal.account_id if principal else None),
             actor_name=actor,
-            role=principal.role_word if principal else "ANON",
+            role=role or (principal.role_word if principal else "ANON"),
             action=action,
             entity=entity,
             entity_id=None if entity_id is None else str(entity_id),
             outcome=outcome,
             ip=ip,
             request_id=request_id,
-            detail=detail,
+            detail=for_log(detail),
         )
     )
 

@@ -43,6 +43,7 @@ SENTENCES: dict[str, str] = {
     "ck_account_enterprise_has_unit": "企业账号须属于一个使用单位，请选择单位。",
     "ck_account_staff_has_institute": "机构账号须属于一个技术机构，请选择机构。",
     "ck_account_regulator_has_area": "监管账号须有辖区，请选择行政区划。",
+    "ck_account_roles": "这些角色不能由同一人兼任，请分别派发账号。",
     "ck_account_individual_one_body": "企业和机构只能关联一个，请先删除现有关联。",
     "ck_affiliation_state": "关联状态不正确，请刷新后重试。",
     "ck_affiliation_one_body": "请选择一个企业或一个机构。",

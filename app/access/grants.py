@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from flask import Flask
 from flask_appbuilder.security.sqla.models import (
     Permission,
     PermissionView,
@@ -19,6 +20,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from models import enums
+from models.base import db
 
 Grant = tuple[str, str, str]
 STOCK_OPEN = {"AuthView", "UtilView", "LocaleView", "HomeView"}
@@ -97,6 +99,29 @@ def sync(session: Session, baseviews: list[Any]) -> tuple[int, int]:
         owner = select(Role.id).where(Role.name == role)
         session.execute(delete(link).where(link.c.permission_view_id.in_(pair), link.c.role_id.in_(owner)))
     return len(missing), len(surplus)
+
+
+class PublicRightsError(RuntimeError):
+    """The public role holds a permission: somebody wrote it into the database by hand."""
+
+
+PUBLIC_MAY: frozenset[tuple[str, str]] = frozenset()
+"""(permission, view) of the public role: none. Public pages are plain routes with a list of their own (case 68)."""
+
+
+def assert_public_has_nothing(session: Session) -> None:
+    """Raise PublicRightsError when the public role may do more than PUBLIC_MAY; asked when a web process starts."""
+    held = {(p, v) for role, p, v in stored(session) if role in {"Public", enums.Role.ANON.value}}
+    if surplus := held - PUBLIC_MAY:
+        words = ", ".join(sorted(f"{p} on {v}" for p, v in surplus))
+        raise PublicRightsError(f"the public role holds {words}; run: flask --app run setup")
+
+
+def check_public(app: Flask) -> None:
+    """The start check of a web process: see assert_public_has_nothing."""
+    with app.app_context():
+        assert_public_has_nothing(db.session())
+        db.session.remove()
 
 
 def _ids(session: Session, model: type[Any], names: set[str]) -> dict[str, int]:

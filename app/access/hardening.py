@@ -26,6 +26,7 @@ REQUIRED: dict[str, object] = {
     "SESSION_COOKIE_HTTPONLY": True,
     "SESSION_COOKIE_SAMESITE": "Lax",
 }
+STRONG = ("scrypt:32768:8:1", "scrypt:65536:8:1", "scrypt:131072:8:1")
 IN_PRODUCTION: dict[str, object] = {"SESSION_COOKIE_SECURE": True, "SESSION_COOKIE_NAME": "__Host-session"}
 
 
@@ -48,10 +49,12 @@ def problems(app: Flask) -> list[str]:
         found.append("MAX_CONTENT_LENGTH and MAX_FORM_PARTS must be set")
     if len(str(app.config.get("SECRET_KEY") or "")) < 32:
         found.append("SECRET_KEY must have at least 32 characters")
+    if app.config.get("JWT_DECODE_ALGORITHMS") != ["HS256"] or not app.config.get("JWT_DECODE_AUDIENCE"):
+        found.append("tokens must be HS256 with a checked audience")
     decoy = str(app.config.get("AUTH_DB_FAKE_PASSWORD_HASH_CHECK", ""))
     method = str(app.config.get("FAB_PASSWORD_HASH_METHOD", "scrypt"))
-    if not decoy.startswith(method.split(":", 1)[0]):
-        found.append("AUTH_DB_FAKE_PASSWORD_HASH_CHECK must use the method of FAB_PASSWORD_HASH_METHOD")
+    if decoy.split("$", 1)[0] != method:
+        found.append("AUTH_DB_FAKE_PASSWORD_HASH_CHECK must have the method and cost of FAB_PASSWORD_HASH_METHOD")
     return found + _production(app)
 
 
@@ -61,10 +64,22 @@ def _production(app: Flask) -> list[str]:
     found = [f"{key} must be {value!r}" for key, value in IN_PRODUCTION.items() if app.config.get(key) != value]
     if app.debug:
         found.append("debug must be off")
+    if app.config.get("FAB_PASSWORD_HASH_METHOD") not in STRONG:
+        found.append(f"FAB_PASSWORD_HASH_METHOD must be one of {', '.join(STRONG)}")
     if not app.config.get("TRUSTED_HOSTS"):
         found.append("QUANHENG_HOSTS must name the public host names")
     if app.config.get("MAIL_DRIVER") == "development":
         found.append("QUANHENG_MAIL must not be 'development'")
+    if app.config.get("SMS_DRIVER") == "development":
+        found.append("QUANHENG_SMS must not be 'development'")
+    for name, provider in dict(app.config.get("IDENTITY_PROVIDERS") or {}).items():
+        issuer = provider.get("issuer") or ("https://" if name == "qq" else "")  # QQ's address is known
+        if provider.get("client_id") and not issuer.startswith("https://"):
+            found.append(f"QUANHENG_{name.upper()}_ISSUER must be https")
+    if app.config.get("SMS_DRIVER") == "http" and not str(app.config.get("SMS_URL")).startswith("https://"):
+        found.append("QUANHENG_SMS_URL must be https")
+    if app.config.get("SECOND_FACTOR") != "required":
+        found.append("QUANHENG_SECOND_FACTOR must be 'required'")
     return found
 
 

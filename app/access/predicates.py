@@ -81,13 +81,13 @@ def account(p: Principal) -> ColumnElement[bool]:
     terms: list[ColumnElement[bool]] = []
     if p.account_id is not None:
         terms.append(Account.id == p.account_id)
-    if p.has(Role.ENT):
+    if p.of_unit and p.has(Role.ENT):
         terms += [Account.unit_id == p.unit_id, _asks_for(Affiliation.unit_id.key, p.unit_id)]
-    if p.has(Role.IMG):
+    if p.of_institute and p.has(Role.IMG):
         terms.append(_asks_for(Affiliation.institute_id.key, p.institute_id))
     if p.of_institute:
         terms.append(and_(Account.institute_id == p.institute_id, Account.kind == AccountKind.INSTITUTE))
-    if p.has(Role.REC, Role.IMG):
+    if p.of_institute and p.has(Role.REC, Role.IMG):
         terms.append(Account.reviewer_institute_id == p.institute_id)
     if p.has(Role.REG):
         seen = table(Unit).c
@@ -208,13 +208,30 @@ def attachment(p: Principal) -> ColumnElement[bool]:
         terms.append(Attachment.account_id == p.account_id)
     if p.of_unit:
         terms.append(Attachment.unit_id == p.unit_id)
-    if p.has(Role.REC, Role.IMG):
+    if p.of_institute and p.has(Role.REC, Role.IMG):
         # papers of a registration: only while it waits for this institute (ROLES section 4)
         applicant = table(Account).c
         pending = select(cast(applicant.id, String)).where(
             applicant.reviewer_institute_id == p.institute_id, applicant.state.in_(("pending", "returned"))
         )
         terms.append(and_(Attachment.owner_type == "account", cast(Attachment.owner_id, String).in_(pending)))
+    if p.has(Role.ADM):
+        terms.append(Attachment.owner_type == "recovery")  # proofs that another administrator entered
+        applicant = table(Account).c  # papers of a registration: only while it waits for the administrator
+        pending = select(cast(applicant.id, String)).where(
+            applicant.reviewer_institute_id.is_(None), applicant.state.in_(("pending", "returned"))
+        )
+        terms.append(and_(Attachment.owner_type == "account", cast(Attachment.owner_id, String).in_(pending)))
+    if (p.of_institute and p.has(Role.REC, Role.IMG)) or p.has(Role.ADM):
+        # a new licence: only while the change waits for this reviewer
+        change = table(UnitChange).c
+        own = (
+            change.reviewer_institute_id.is_(None)
+            if p.has(Role.ADM)
+            else change.reviewer_institute_id == p.institute_id
+        )
+        waiting = select(cast(change.id, String)).where(change.state == "pending", own)
+        terms.append(and_(Attachment.owner_type == "unit_change", cast(Attachment.owner_id, String).in_(waiting)))
     if p.has(Role.REG):
         seen = table(Unit).c
         terms.append(Attachment.unit_id.in_(select(seen.id).where(within(seen.division_code, p.area))))
@@ -267,7 +284,14 @@ def transition_log(p: Principal) -> ColumnElement[bool]:
 
 @scoped(AuditLog)
 def audit_log(p: Principal) -> ColumnElement[bool]:
-    return true() if p.has(Role.AUD, Role.SEC) else false()
+    if p.has(Role.AUD, Role.SEC):
+        return true()
+    terms: list[ColumnElement[bool]] = []
+    if p.has(Role.ADM):
+        terms.append(AuditLog.action == "login")  # LOG-19: log-ins, and nothing else of the log
+    if p.account_id is not None:
+        terms.append(and_(AuditLog.action == "login", AuditLog.actor_id == p.account_id))
+    return or_(false(), *terms)
 
 
 @scoped(Affiliation)
@@ -275,9 +299,9 @@ def affiliation(p: Principal) -> ColumnElement[bool]:
     terms: list[ColumnElement[bool]] = []
     if p.has(Role.IND):
         terms.append(Affiliation.account_id == p.account_id)
-    if p.has(Role.ENT):
+    if p.of_unit and p.has(Role.ENT):
         terms.append(Affiliation.unit_id == p.unit_id)
-    if p.has(Role.IMG):
+    if p.of_institute and p.has(Role.IMG):
         terms.append(Affiliation.institute_id == p.institute_id)
     return or_(false(), *terms)
 
@@ -308,7 +332,7 @@ def unit_change(p: Principal) -> ColumnElement[bool]:
     terms: list[ColumnElement[bool]] = []
     if p.of_unit:
         terms.append(UnitChange.unit_id == p.unit_id)
-    if p.has(Role.REC, Role.IMG):
+    if p.of_institute and p.has(Role.REC, Role.IMG):
         terms.append(UnitChange.reviewer_institute_id == p.institute_id)
     if p.has(Role.ADM):
         terms.append(true())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,19 +10,19 @@ from flask import current_app, g, jsonify, session
 from flask_appbuilder.security.sqla.models import Role as FabRole
 from flask_appbuilder.security.sqla.models import User
 from flask_babel import gettext
-from sqlalchemy import select
+from sqlalchemy import select, update
 from werkzeug.security import check_password_hash
 
-from app import clock
 from app.access.audit import audit
+from app.access.limits import by_address, hit
 from app.access.load import account_by_user
 from app.access.login import AuthView
+from app.access.names import accounts_called, mask_typed, may_enter, role_word
 from app.access.passwords import problem_with
 from app.access.principal import as_system
 from app.fab.security import CachedSecurityManager
 from models.account import Account
 from models.enums import AccountState, Role
-from models.types import blind_index
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +31,14 @@ class RoleRow:
 
     id: int
     name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """What a name and a password proved: an account that may enter, or that a closed account was this person's."""
+
+    account: Account | None = None
+    closed: bool = False
 
 
 _role_rows: dict[str, RoleRow] = {}
@@ -70,60 +79,67 @@ class SecurityManager(CachedSecurityManager):
         return False
 
     def auth_user_db(self, username: str, password: str) -> User | None:
-        """The user when name (or phone) and password fit and the account may log in, else None.
+        """The user when name and password fit and the account may log in, else None. For programs (tokens): pages
+        go through app.access.login, which asks for the second factor."""
+        account = self.prove(username, password).account
+        if account is None:
+            return None
+        self.note_entry(account, "password")
+        return account.user
 
-        Every refusal costs one password hash, so that time does not tell a known name from an unknown one.
+    def prove(self, name: str, password: str, kinds: Collection[str] | None = None) -> Proof:
+        """Who this is by name (user name, phone, unit's code) and password; `kinds` are the accounts asked for.
+
+        Every try costs the same look-ups, one password hash and one commit, so that neither answer nor time tells a
+        known name from an unknown one. A wrong kind is a wrong password. All doors share one limit per address, which is
+        asked first: a flood costs no hash (TooOftenError).
         """
+        hit(by_address("password"), str(current_app.config["AUTH_RATE_LIMIT"]))
         with as_system("logging in: the account decides the scope"):
-            account = self._account(username)
-            usable = account is not None and account.user.password and self._open(account)
-            stored = account.user.password if usable and account else self._decoy()
-            right = check_password_hash(stored, password or "") and bool(password)
-            if not usable or account is None:
-                audit(self.session, "login", outcome="refused", name=username[:60])
+            found, former = accounts_called(self.session, name)
+            account = found or former
+            stored = account.user.password if account is not None else None
+            right = check_password_hash(stored or self._decoy(), password or "") and bool(stored and password)
+            if found is None:
+                self._as_if_counted()
+                audit(self.session, "login", outcome="refused", role=Role.ANON.value, name=mask_typed(name))
                 self.session.commit()
-                return None
-            if not right:
-                self._count_failure(account)
-                self.session.commit()
-                return None
+                return Proof(closed=right)
+            # the row is locked only now: tries at the same moment are counted one after the other
+            self.session.refresh(found, with_for_update={"of": Account})
+            usable = may_enter(self.session, found)
+            if usable and right and (kinds is None or found.kind in kinds):
+                return Proof(found)
+            self._refuse(found, count=usable)
+            return Proof()
+
+    def note_entry(self, account: Account, method: str) -> None:
+        """Write down that somebody is in: FAB's counters, the audit line with method and role."""
+        with as_system("logging in: the account decides the scope"):
             account.failed_logins = 0
             self.update_user_auth_stat(account.user, True)
-            audit(self.session, "login", outcome="done", account=account)
+            audit(self.session, "login", account=account, role=role_word(account), method=method)
             self.session.commit()
-            return account.user
 
     def _decoy(self) -> str:
         return str(current_app.config["AUTH_DB_FAKE_PASSWORD_HASH_CHECK"])
 
-    def _account(self, name: str) -> Account | None:
-        """By user name, else by phone; e-mail addresses are no log-in names."""
-        text = (name or "").strip()[:128]
-        by_name = select(Account).join(User, Account.user_id == User.id).where(User.username == text)
-        found = self.session.execute(by_name).unique().scalar_one_or_none()
-        if found is not None:
-            return found
-        by_phone = select(Account).where(Account.phone_index == blind_index(text), Account.state != AccountState.CLOSED)
-        return self.session.execute(by_phone).unique().scalar_one_or_none()
+    def _as_if_counted(self) -> None:
+        """What counting a failure of a known name costs the database, for a name that nobody has."""
+        self.session.execute(select(Account).where(Account.id == 0).with_for_update(of=Account)).unique().first()
+        nobody = update(Account).where(Account.id == 0).values(failed_logins=0)
+        self.session.execute(nobody.execution_options(synchronize_session=False))
 
-    def _open(self, account: Account) -> bool:
-        """A lock that has run out opens itself; every other state must allow logging in."""
+    def _refuse(self, account: Account, *, count: bool) -> None:
         from app.workflow import ACCOUNT, fire
 
-        if account.state == AccountState.LOCKED and account.locked_until and account.locked_until <= clock.now():
-            with as_system("the lock has run out") as system:
-                fire(self.session, ACCOUNT, account.id, "unlock", system)
-        allowed = {AccountState.ACTIVE, AccountState.PENDING, AccountState.RETURNED}
-        return account.state in allowed and bool(account.user.active)
-
-    def _count_failure(self, account: Account) -> None:
-        from app.workflow import ACCOUNT, fire
-
-        account.failed_logins += 1
-        audit(self.session, "login", outcome="refused", account=account)
-        if account.failed_logins % 5 == 0 and account.state == AccountState.ACTIVE:
-            with as_system("five wrong passwords") as system:
-                fire(self.session, ACCOUNT, account.id, "lock", system)
+        audit(self.session, "login", outcome="refused", role=Role.ANON.value, account=account)
+        if count:
+            account.failed_logins += 1
+            if account.failed_logins % 5 == 0 and account.state == AccountState.ACTIVE:
+                with as_system("five wrong passwords") as system:
+                    fire(self.session, ACCOUNT, account.id, "lock", system)
+        self.session.commit()
 
     def load_user(self, pk: int) -> Any:
         """The session's user, unless the account was closed, disabled or its sessions were ended since."""

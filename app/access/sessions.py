@@ -13,8 +13,7 @@ from typing import Any
 
 from flask import Flask, Request, Response
 from flask.sessions import SessionInterface, SessionMixin
-from sqlalchemy import delete, select
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import delete, insert, select, update
 from werkzeug.datastructures import CallbackDict
 
 from app import clock
@@ -26,7 +25,7 @@ IGNORED = {"locale"}
 
 
 class ServerSession(CallbackDict[str, Any], SessionMixin):
-    """The session's content, its key and whether anything in it changed."""
+    """The session's content, its key, whether anything in it changed, and whether the browser keeps it for days."""
 
     def __init__(self, data: dict[str, Any] | None = None, key: str | None = None) -> None:
         def changed(_self: Any) -> None:
@@ -36,32 +35,44 @@ class ServerSession(CallbackDict[str, Any], SessionMixin):
         self.key = key
         self.modified = False
         self.seen_at: datetime | None = None
+        self.remembered = False
 
     @property
     def worth_keeping(self) -> bool:
         return bool(set(self) - IGNORED)
 
 
-def _fingerprint(key: str) -> str:
+def is_over(app: Flask, row: WebSession, now: datetime) -> bool:
+    """Whether a stored session counts no longer."""
+    lifetime = app.config["SESSION_REMEMBERED"] if row.remembered else app.permanent_session_lifetime
+    if row.created_at <= now - lifetime:
+        return True
+    return bool(row.account_id) and not row.remembered and row.seen_at <= now - app.config["SESSION_IDLE"]
+
+
+def fingerprint(key: str) -> str:
+    """What the database keeps of a session's key."""
     return hashlib.sha256(key.encode()).hexdigest()
 
 
 class DatabaseSessions(SessionInterface):
-    """Opens and saves sessions; times follow PERMANENT_SESSION_LIFETIME (absolute) and SESSION_IDLE."""
+    """Opens and saves sessions.
+
+    A session lives for PERMANENT_SESSION_LIFETIME and dies after SESSION_IDLE without a request; a remembered one lives
+    for SESSION_REMEMBERED, however long the browser was closed.
+    """
 
     def open_session(self, app: Flask, request: Request) -> ServerSession:
         key = request.cookies.get(app.config["SESSION_COOKIE_NAME"])
         if not key or request.path.startswith("/static/") or len(key) > 100:
             return ServerSession()
-        statement = select(WebSession).where(WebSession.key_hash == _fingerprint(key)).execution_options(unscoped=True)
+        statement = select(WebSession).where(WebSession.key_hash == fingerprint(key)).execution_options(unscoped=True)
         row = db.session.execute(statement).scalar_one_or_none()
         now = clock.now()
-        if row is None or row.created_at < now - app.permanent_session_lifetime:
-            return ServerSession()
-        if row.account_id and row.seen_at < now - app.config["SESSION_IDLE"]:
+        if row is None or is_over(app, row, now):
             return ServerSession()
         session = ServerSession(dict(row.data), key)
-        session.seen_at = row.seen_at
+        session.seen_at, session.remembered = row.seen_at, row.remembered
         return session
 
     def save_session(self, app: Flask, session: SessionMixin, response: Response) -> None:
@@ -90,6 +101,7 @@ class DatabaseSessions(SessionInterface):
                 secure=app.config["SESSION_COOKIE_SECURE"],
                 samesite=app.config["SESSION_COOKIE_SAMESITE"],
                 path="/",
+                max_age=app.config["SESSION_REMEMBERED"] if session.remembered else None,
             )
 
     def _store(self, key: str, session: ServerSession) -> None:
@@ -102,19 +114,23 @@ class DatabaseSessions(SessionInterface):
         elif account is not None and "epoch" not in data:
             data["epoch"] = account.session_epoch
         values = {
-            "key_hash": _fingerprint(key),
+            "key_hash": fingerprint(key),
             "data": data,
             "account_id": account.id if account is not None else None,
             "seen_at": clock.now(),
             "ip": request.remote_addr,
             "agent": (request.user_agent.string or "")[:200],
+            "remembered": session.remembered,
         }
-        statement = insert(WebSession).values(**values, created_at=clock.now())
-        changed = {k: statement.excluded[k] for k in ("data", "account_id", "seen_at", "ip", "agent")}
-        db.session.execute(statement.on_conflict_do_update(index_elements=["key_hash"], set_=changed))
+        if session.key:
+            # only while the row is there: a request under way must not bring back a session that was just ended
+            kept = update(WebSession).where(WebSession.key_hash == values.pop("key_hash")).values(**values)
+            db.session.execute(kept.execution_options(unscoped=True, synchronize_session=False))
+        else:
+            db.session.execute(insert(WebSession).values(**values, created_at=clock.now()))
         db.session.commit()
 
     def _forget(self, key: str) -> None:
-        statement = delete(WebSession).where(WebSession.key_hash == _fingerprint(key))
+        statement = delete(WebSession).where(WebSession.key_hash == fingerprint(key))
         db.session.execute(statement.execution_options(unscoped=True))
         db.session.commit()

@@ -18,7 +18,10 @@ from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from app import clock
+from app.access import second_factor
 from app.access.load import account_by_user
+from app.access.principal import as_system
+from app.errors import InvalidInputError
 from models.account import Account, WebSession
 from models.enums import AccountState
 
@@ -48,6 +51,21 @@ def _fingerprint(sid: str) -> str:
 def bearer() -> bool:
     """Whether this request brings a token instead of a cookie; only the API takes tokens."""
     return request.path.startswith("/api/") and request.headers.get("Authorization", "").startswith("Bearer ")
+
+
+def second_factor_fits(session: Session, account: Account, code: str) -> bool:
+    """Whether the dynamic code is right, where the account uses one; who must have one sets it up in the browser first."""
+    if second_factor.must_enrol(account):
+        return False
+    if not second_factor.switched_on(account):
+        return True
+    try:
+        with as_system("the password was right, the dynamic code decides"):
+            second_factor.check_code(session, account, code)
+            session.flush()
+    except InvalidInputError:
+        return False
+    return True
 
 
 def issue(session: Session, account: Account) -> str:

@@ -17,6 +17,13 @@ accesslog = None  # addresses of pages are personal data; the platform counts re
 proc_name = "quanheng-web"
 
 
+def when_ready(server: Any) -> None:
+    """Ask what the application wants to be sure of before it serves; a check that fails stops the start."""
+    app = server.app.wsgi()
+    for check in getattr(app, "extensions", {}).get("start_checks", ()):
+        check(app)
+
+
 def post_fork(server: Any, worker: Any) -> None:
     """Drop the connections inherited from the master: two processes on one connection mix up their answers.
 

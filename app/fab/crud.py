@@ -36,6 +36,7 @@ Tabs: TypeAlias = list[Tab]
 DetailTabs: TypeAlias = list[DetailTab]
 Buttons: TypeAlias = list[Button]
 Choices: TypeAlias = list[Choice]
+Columns: TypeAlias = list[str]
 Sections: TypeAlias = list[tuple[Any, list[tuple[Any, Any]]]]
 
 
@@ -90,6 +91,10 @@ class CrudView(RequestFilters, ActionRoutes, FormRoutes, ModelView):
     def head_buttons(self, item: Any) -> Buttons:
         """Buttons of the detail page: the declared single actions, then 修改 and 删除 as far as permitted."""
         return self.action_buttons(item) + self.edit_buttons(item)
+
+    def columns_now(self) -> Columns:
+        """The columns of the list as this request shows them."""
+        return self.list_columns
 
     def row_class(self, item: Any) -> str:
         """A CSS class for the row: "row-warn", "row-danger", "row-muted" or nothing."""
@@ -232,7 +237,7 @@ class CrudView(RequestFilters, ActionRoutes, FormRoutes, ModelView):
         table = self.list_widget(
             view=self,
             view_name=type(self).__name__,
-            columns=[(c, self.label_columns.get(c, c), c in self.order_columns) for c in self.list_columns],
+            columns=[(c, self.label_columns.get(c, c), c in self.order_columns) for c in self.columns_now()],
             order=(column, direction),
             rows=[self._row(item, shown) for item in items],
             pager=Pager(page, size, count, len(items)),
@@ -246,7 +251,7 @@ class CrudView(RequestFilters, ActionRoutes, FormRoutes, ModelView):
         pk = self.datamodel.get_pk_value(item)
         return Row(
             pk=pk,
-            cells=[whole_line(item, c, self.show_value(item, c)) for c in self.list_columns],
+            cells=[whole_line(item, c, self.show_value(item, c)) for c in self.columns_now()],
             url=self.url("show", pk=pk) if shown else "",
             css=self.row_class(item),
             buttons=self.row_buttons(item),

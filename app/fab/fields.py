@@ -6,7 +6,7 @@ browsers have both, so these widgets write what the browser knows.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from flask import has_request_context, url_for
@@ -22,12 +22,13 @@ from wtforms import (
     FloatField,
     IntegerField,
     SelectField,
+    SelectMultipleField,
     StringField,
     TextAreaField,
     validators,
 )
 from wtforms.validators import StopValidation
-from wtforms.widgets import html_params
+from wtforms.widgets import CheckboxInput, ListWidget, html_params
 
 from app.fab.filters import ZONE
 from app.fab.parts import as_choices
@@ -92,6 +93,19 @@ class RemoteSelectField(AJAXSelectField):
     def chosen(self) -> tuple[Any, str] | None:
         """Key and text of the row to show as selected."""
         return (self._related.get_pk_value(self.data), self.text(self.data)) if self.data is not None else None
+
+
+class Ticks(SelectMultipleField):
+    """Several of few: check boxes; the value is the list of those ticked."""
+
+    widget = ListWidget(prefix_label=False)
+    option_widget = CheckboxInput()
+
+    def __iter__(self) -> Iterator[Any]:
+        """A browser would take "required" on each box for "tick them all"."""
+        for option in super().__iter__():
+            option.flags.required = False
+            yield option
 
 
 class StepDecimalField(DecimalField):

@@ -13,7 +13,8 @@ from flask_login import current_user
 @dataclass(frozen=True)
 class MenuItem:
     """An entry. `endpoint` ("InstrumentView.list") or `href`; `roles` empty means everybody who is logged in;
-    `group` is the heading it stands under; `badge` is a key of the counts; `icon` is a symbol of static/icons.svg."""
+    `group` is the heading it stands under; `badge` is a key of the counts; `icon` is a symbol of static/icons.svg;
+    `switch` names a switch of the profile without which there is no entry."""
 
     name: str
     label: Any
@@ -23,6 +24,7 @@ class MenuItem:
     roles: frozenset[str] = frozenset()
     group: Any = ""
     badge: str = ""
+    switch: str = ""
 
     def url(self) -> str:
         return self.href or url_for(self.endpoint)
@@ -45,10 +47,12 @@ class SideMenu:
         items: Iterable[MenuItem],
         role_names: Callable[[], Iterable[str]] | None = None,
         counts: Callable[[], Mapping[str, int]] | None = None,
+        switched: Callable[[str], bool] | None = None,
     ) -> None:
         self.items = list(items)
         self.role_names = role_names or roles_of_account
         self.counts = counts
+        self.switched = switched
 
     def visible(self) -> list[tuple[Any, list[MenuItem]]]:
         """(heading, entries) in the order of the list, only what the current roles may open."""
@@ -57,6 +61,8 @@ class SideMenu:
         mine = set(self.role_names())
         groups: dict[str, tuple[Any, list[MenuItem]]] = {}
         for item in self.items:
+            if item.switch and self.switched is not None and not self.switched(item.switch):
+                continue
             if not item.roles or item.roles & mine:
                 groups.setdefault(str(item.group), (item.group, []))[1].append(item)
         return list(groups.values())

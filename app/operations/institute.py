@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import date, timedelta
 
 from sqlalchemy import select
@@ -11,9 +11,10 @@ from sqlalchemy.orm import Session
 
 from app import clock
 from app.access.audit import audit
-from app.errors import InvalidInputError
+from app.access.principal import Principal
+from app.errors import InvalidInputError, NotAllowedError, NotVisibleError
 from models.appointment import Slot
-from models.enums import DeliveryMode, Level, Period
+from models.enums import DeliveryMode, Level, Period, Role
 from models.organisation import Institute, InstituteCapability
 from models.reference import Category, Division
 
@@ -163,3 +164,32 @@ def change_slot(session: Session, slot: Slot, *, capacity: int | None = None, cl
     if after != before:
         audit(session, "change_slot", entity="slot", entity_id=locked.id, before=before, after=after)
     return locked
+
+
+def edit_own_institute(session: Session, actor: Principal, typed: Mapping[str, str]) -> Institute:
+    """我的机构信息: what the head keeps (address, phone, manager, regions). Raises InvalidInputError by field."""
+    institute = session.get(Institute, actor.institute_id) if actor.institute_id is not None else None
+    if institute is None or not actor.has(Role.IMG):
+        raise NotAllowedError("您没有修改机构信息的权限。")
+    problems = {k: f"请填写“{w}”。" for k, w in (("address", "地址"), ("phone", "电话")) if not typed.get(k)}
+    most = {"address": 200, "phone": 30, "manager": 40, "regions": 200}
+    problems |= {k: f"内容过长，最多{n}个字。" for k, n in most.items() if len(typed.get(k) or "") > n}
+    if problems:
+        raise InvalidInputError("机构信息有误，请按提示修改。", problems=problems)
+    for name in most:
+        setattr(institute, name, (typed.get(name) or "").strip() or (None if name in {"manager", "regions"} else ""))
+    session.flush()
+    audit(session, "edit_institute", entity="institute", entity_id=institute.id, name=institute.name)
+    return institute
+
+
+def keeper_of(actor: Principal, institute_id: int | None) -> int:
+    """The institute whose testing capability the actor may write: the head's own, whatever was sent; the
+    administrator's choice. Raises NotVisibleError for another institute, NotAllowedError for everybody else."""
+    if actor.has(Role.ADM) and institute_id is not None:
+        return institute_id
+    if not actor.has(Role.IMG) or actor.institute_id is None:
+        raise NotAllowedError("您没有维护检定能力的权限。")
+    if institute_id not in {None, actor.institute_id}:
+        raise NotVisibleError
+    return actor.institute_id

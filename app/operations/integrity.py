@@ -140,7 +140,7 @@ QUERIES: tuple[tuple[str, str, str], ...] = (
     (
         "A-4",
         "同一统一社会信用代码至多一个在用单位",
-        "SELECT code FROM unit WHERE active GROUP BY code HAVING count(*) > 1",
+        "SELECT code FROM unit WHERE active AND code IS NOT NULL GROUP BY code HAVING count(*) > 1",
     ),
     ("I-24", "发件箱没有放弃的消息", "SELECT id FROM outbox WHERE sent_at IS NULL AND tries >= 10"),
 )

@@ -59,7 +59,7 @@ def start_import(session: Session, actor: Principal, *, filename: str, data: byt
     except IntegrityError as error:
         raise ConflictError("本单位已有一个导入任务正在进行，请等待其完成后再导入。") from error
     job.phase = "check"
-    job.params = {"filename": name, "sha256": filestore.put(data)}
+    job.params = {"filename": name, "sha256": filestore.put(data, private=True)}
     session.add(
         Attachment(
             owner_type="job",
@@ -108,7 +108,8 @@ def run_import(session: Session, job: Job, actor: Principal) -> None:
 
 
 def _dry_run(session: Session, job: Job, actor: Principal) -> None:
-    sheet = read_ledger(filestore.path_of(str(job.params["sha256"])))
+    with filestore.opened(str(job.params["sha256"])) as path:
+        sheet = read_ledger(path)
     job.total = len(sheet.rows)
     # a dry run that was killed starts over: nothing but its own notes was written
     session.execute(delete(ImportRow).where(ImportRow.job_id == job.id))
@@ -320,7 +321,8 @@ def error_workbook(session: Session, job: Job, out: Any) -> int:
         )
         for r in rows
     ]
-    return write_error_workbook(filestore.path_of(str(job.params["sha256"])), planned, out)
+    with filestore.opened(str(job.params["sha256"])) as path:
+        return write_error_workbook(path, planned, out)
 
 
 def _problem(stored: dict[str, object]) -> Problem:

@@ -6,6 +6,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from app.intake.reference import CategoryRef, DivisionRef, ReferenceTables
+from app.reference import STREET
 from models.reference import Category, Division
 
 _cached: tuple[object, ReferenceTables] | None = None
@@ -16,7 +17,7 @@ def reference_tables(session: Session) -> ReferenceTables:
     global _cached
     mark = (
         session.execute(select(func.count(), func.count().filter(Category.valid))).one()._tuple(),
-        session.scalar(select(func.count()).select_from(Division)),
+        session.scalar(select(func.count()).select_from(Division).where(Division.level != STREET)),
         session.get_bind().url.database,  # type: ignore[union-attr]
     )
     if _cached is None or _cached[0] != mark:
@@ -31,6 +32,6 @@ def _read(session: Session) -> ReferenceTables:
     }
     divisions = {
         d.code: DivisionRef(d.code, d.name, d.level, d.has_children)
-        for d in session.execute(select(Division)).scalars()
+        for d in session.execute(select(Division).where(Division.level != STREET)).scalars()
     }
     return ReferenceTables(categories, divisions)

@@ -10,11 +10,13 @@ from sqlalchemy.orm import Session
 from app import clock
 from app.access.principal import Principal
 from app.operations.band import Band, band_condition
+from app.profiles import switch_on
 from app.workflow import CERTIFICATE
 from models.account import Account
+from models.affiliation import Affiliation, UnitChange
 from models.appointment import Appointment, AppointmentItem
 from models.certificate import Certificate
-from models.enums import AccountState, InstrumentState, Role
+from models.enums import AccountState, AffiliationState, InstrumentState, Role, UnitChangeState
 from models.filing import Filing
 from models.instrument import Instrument
 from models.outbox import Message
@@ -63,6 +65,7 @@ def todos(session: Session, p: Principal, cap: int = CAP) -> list[Todo]:
     if p.has(Role.ADM):
         waiting = _rows(Account, Account.state == AccountState.PENDING, Account.reviewer_institute_id.is_(None))
         lines.append(Line("reviews", "待审核的注册申请", waiting, "/accounts/list/?state=pending", "warn"))
+    lines += _of_body(p)
     unread = _rows(Message, Message.received_at.is_(None), Message.account_id == p.account_id)
     lines.append(Line("messages", "未接收的消息", unread, "/messages/list/", "info"))
     counts = session.execute(select(*(_counted(line.rows, cap) for line in lines))).one()
@@ -73,6 +76,25 @@ def todos(session: Session, p: Principal, cap: int = CAP) -> list[Todo]:
 
 def _counted(rows: Select[tuple[int]], cap: int) -> ScalarSelect[int]:
     return select(func.count()).select_from(rows.limit(cap + 1).subquery()).scalar_subquery()
+
+
+def _of_body(p: Principal) -> list[Line]:
+    """What a main account, a manager or a reviewer decides about people and about the data of units."""
+    lines: list[Line] = []
+    if p.has(Role.ENT, Role.IMG) and switch_on("affiliation"):
+        own = Affiliation.unit_id == p.unit_id if p.has(Role.ENT) else Affiliation.institute_id == p.institute_id
+        asked = _rows(Affiliation, own, Affiliation.state == AffiliationState.REQUESTED)
+        lines.append(Line("affiliations", "待处理的关联申请", asked, "/affiliations/list/?state=requested", "warn"))
+    if p.has(Role.REC, Role.IMG, Role.ADM):
+        mine = (
+            UnitChange.reviewer_institute_id.is_(None)
+            if p.has(Role.ADM)
+            else UnitChange.reviewer_institute_id == p.institute_id
+        )
+        waiting = _rows(UnitChange, mine, UnitChange.state == UnitChangeState.PENDING)
+        address = "/unit-changes/list/?state=pending"
+        lines.append(Line("unit_changes", "待审核的单位信息变更", waiting, address, "warn"))
+    return lines
 
 
 def _of_unit(p: Principal) -> list[Line]:

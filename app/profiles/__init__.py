@@ -49,6 +49,12 @@ def load(name: str) -> dict[str, Any]:
     return merge(_read(DEFAULTS), _read(name))
 
 
+@cache
+def defaults() -> dict[str, Any]:
+    """What holds where a deployment's file is silent."""
+    return _read(DEFAULTS)
+
+
 def profile() -> dict[str, Any]:
     """The profile of this deployment with its administrator's changes, read once per request or job."""
     if not has_app_context():

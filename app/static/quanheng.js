@@ -94,6 +94,7 @@
   on("focusout", "[data-form] .field input, [data-form] .field select, [data-form] .field textarea", (e, input) => {
     const field = input.closest(".field");
     if (!input.required || input.type === "checkbox" || field.closest("[data-quiet]")) return;
+    if (e.relatedTarget?.closest("button, a")) return; // a line that appears now would push the button away under the pointer
     const missing = !input.value.trim(), id = `wrong-${input.id}`;
     let note = document.getElementById(id);
     if (missing && !note && field.dataset.touched) {
@@ -278,17 +279,57 @@
     const note = $("[data-code-note]"), word = button.dataset.word ??= button.textContent, form = button.form;
     const say = (text, wrong) => { note.textContent = text; note.classList.toggle("wrong", wrong); };
     if (button.disabled) return;
-    const body = new FormData(); body.set("email", form.elements.namedItem(button.dataset.code).value);
+    // what the code is sent to, and the captcha; data-code-form sends every input that is no secret
+    const body = new FormData(), names = ["captcha", "captcha_token", ...button.dataset.code.split(" ")];
+    for (const [name, value] of new FormData(form)) {
+      const secret = typeof value !== "string" || form.elements.namedItem(name)?.type === "password";
+      if (!secret && (names.includes(name) || "codeForm" in button.dataset)) body.set(name, value);
+    }
     button.disabled = true; let left = 0;
     try {
       const headers = { Accept: "application/json", "X-CSRFToken": form.elements.namedItem("csrf_token").value };
       const answer = await fetch(button.formAction, { method: "POST", body, headers }), data = await answer.json();
       say(data.message || data.error, !answer.ok); left = data.seconds || 0;
+      if (answer.status === 422 || "codeAgain" in button.dataset) $("[data-captcha-again]", form)?.click(); // a captcha is used up by a try
     } catch { say("暂时发送不了，请稍后再试。", true); }
     const tick = () => {
       if (left <= 0 || left > 600) { button.disabled = false; button.textContent = word; return; }
       button.textContent = button.dataset.wait.replace("{n}", left); left -= 1; setTimeout(tick, 1000);
     };
     tick();
+  });
+
+  // Inputs that belong to one choice of a radio group are shown with that choice.
+  const choose = (group) => {
+    const name = group.dataset.switch, chosen = $("input:checked", group)?.value;
+    for (const part of $$(`[data-when="${name}"]`)) part.hidden = part.dataset.value !== chosen;
+  };
+  $$("[data-switch]").forEach(choose);
+  on("change", "[data-switch]", (e, group) => choose(group));
+
+  // 上传类型: what the file input offers follows the radio before it.
+  const pick = (radio) => { const file = document.getElementById(radio.dataset.file); if (file) file.accept = radio.dataset.accept; };
+  $$("[data-accept]:checked").forEach(pick);
+  on("change", "[data-accept]", (e, radio) => pick(radio));
+
+  // Captcha: another picture, or its sound, without leaving the form.
+  on("click", "[data-captcha-again]", async (e, link) => {
+    e.preventDefault();
+    const box = link.closest("[data-captcha]"), form = box.closest("form"), body = new FormData();
+    body.set("action", box.dataset.captcha);
+    try {
+      const headers = { Accept: "application/json", "X-CSRFToken": form.elements.namedItem("csrf_token").value };
+      const answer = await fetch("/captcha/again", { method: "POST", body, headers });
+      if (!answer.ok) throw new Error(answer.status);
+      const { token } = await answer.json(), sound = $("[data-captcha-sound]", box), answered = $("input[name=captcha]", box);
+      $("input[name=captcha_token]", box).value = token;
+      $("img", box).src = `/captcha/${token}.png`; sound.href = `/captcha/${token}.wav`; sound.hidden = false;
+      $("audio", box)?.remove(); answered.value = ""; answered.focus();
+    } catch { location.reload(); }
+  });
+  on("click", "[data-captcha-sound]", (e, link) => {
+    e.preventDefault();
+    const player = Object.assign(document.createElement("audio"), { controls: true, src: link.href });
+    link.after(player); link.hidden = true; player.play().catch(() => {});
   });
 })();

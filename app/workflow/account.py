@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from sqlalchemy import func, select
+from sqlalchemy import func, or_, select, text
 
 from app import clock
 from app.access.principal import Principal
@@ -22,6 +22,7 @@ ADMIN = frozenset({Role.ADM})
 OWNER = UNIT | frozenset({Role.APPLICANT, Role.IND}) | frozenset({Role.REC, Role.VER, Role.APR, Role.IMG, Role.REG})
 MANAGER = frozenset({Role.IMG})
 SECURITY = frozenset({Role.SEC})
+ADMIN_LOCK = 7_202  # advisory lock: one answer at a time to "is this the last administrator?"
 TRUSTED = (AccountKind.AUDITOR, AccountKind.SECURITY)
 """Kinds that nobody issues alone: the administrator names, the security administrator countersigns (等保 三员分立)."""
 
@@ -40,11 +41,32 @@ def is_owner(account: Account, actor: Principal) -> bool:
 def _not_last_admin(ctx: Context) -> str | None:
     if Role.ADM not in ctx.obj.roles:
         return None
+    today = clock.today()
     others = select(func.count()).where(
-        Account.roles.contains([Role.ADM.value]), Account.state == S.ACTIVE, Account.id != ctx.obj.id
+        Account.roles.contains([Role.ADM.value]),
+        Account.state == S.ACTIVE,
+        Account.id != ctx.obj.id,
+        or_(Account.valid_until.is_(None), Account.valid_until >= today),
     )
     count = ctx.session.scalar(others.execution_options(unscoped=True))
     return None if count else "不能停用最后一个系统管理员。"
+
+
+def _last_admin_for_sure(ctx: Context) -> str | None:
+    """Asked again behind a lock when the step is really taken: two administrators must not stop each other at once."""
+    if Role.ADM in ctx.obj.roles:
+        ctx.session.execute(text("SELECT pg_advisory_xact_lock(:key)").bindparams(key=ADMIN_LOCK))
+    return _not_last_admin(ctx)
+
+
+def _term_spares_last_admin(ctx: Context) -> str | None:
+    """A term is another way of stopping somebody: the last administrator has none."""
+    return _last_admin_for_sure(ctx) if ctx.data.get("valid_until") else None
+
+
+def _term_not_over(ctx: Context) -> str | None:
+    until = ctx.data.get("valid_until")
+    return "“任职有效期至”不能早于今天。" if until and until < clock.today() else None
 
 
 def _link_alive(ctx: Context) -> str | None:
@@ -143,9 +165,10 @@ def _set_login(active: bool) -> Effect:
 
 
 def _open_unit(ctx: Context) -> None:
-    """Approval makes the unit count: from now on its code is taken."""
-    if ctx.obj.unit is not None:
-        ctx.obj.unit.active = True
+    """Approval makes the body count: a unit's code is taken from now on, an institute is offered and may be chosen."""
+    for body in (ctx.obj.unit, ctx.obj.institute):
+        if body is not None:
+            body.active = True
 
 
 def _lock_out(ctx: Context) -> None:
@@ -156,7 +179,10 @@ def _lock_out(ctx: Context) -> None:
 
 
 def _clear_lock(ctx: Context) -> None:
-    ctx.obj.locked_until, ctx.obj.failed_logins = None, 0
+    """A lock that only ran out keeps the count, so that the next one is twice as long; the right password clears it."""
+    ctx.obj.locked_until = None
+    if not ctx.actor.is_system:
+        ctx.obj.failed_logins = 0
 
 
 def _end_affiliations(ctx: Context) -> None:
@@ -280,7 +306,7 @@ ACCOUNT = Workflow(
             "完善联络人员",
             (S.ACTIVE,),
             Prior.SAME,
-            frozenset({Role.ENT}),
+            frozenset({Role.ENT, Role.SUB}),
             relation=is_owner,
             own_page=True,
             basis="S2 §1.2",
@@ -316,7 +342,11 @@ ACCOUNT = Workflow(
             SECURITY | MANAGER,
             relation=_may_assign,
             needs=(ROLES, UNTIL),
-            guards=(Guard("roles", _pair_allowed, needs_input=True),),
+            guards=(
+                Guard("roles", _pair_allowed, needs_input=True),
+                Guard("term", _term_not_over, needs_input=True),
+                Guard("last_admin_term", _term_spares_last_admin, needs_input=True),
+            ),
             effects=(_assign,),
             basis="ROLES 1",
         ),
@@ -393,7 +423,10 @@ ACCOUNT = Workflow(
             ADMIN | frozenset({Role.REG, Role.ENT, Role.IMG}),
             needs=(REASON,),
             danger=True,
-            guards=(Guard("last_admin", _not_last_admin),),
+            guards=(
+                Guard("last_admin", _not_last_admin),
+                Guard("last_admin_now", _last_admin_for_sure, needs_input=True),
+            ),
             effects=(_end_sessions, _set_login(False), _end_affiliations),
             relation=may_block,
             basis="own",

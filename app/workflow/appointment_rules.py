@@ -13,7 +13,7 @@ from app import clock
 from app.access.principal import Principal
 from app.profiles import setting, switch_on
 from app.workdays import deadline
-from app.workflow.authorisation import lapsed
+from app.workflow.authorisation import authorised, lapsed
 from app.workflow.engine import Context, Guard, cascade
 from app.workflow.slots import give_back, held_places, take
 from models.appointment import Appointment, AppointmentItem, Slot
@@ -104,6 +104,15 @@ def all_authorised(ctx: Context) -> str | None:
         what = lapsed(ctx.session, ctx.obj.institute_id, item.instrument.category_id, clock.today())
         if what:
             return f"{what}已失效，不能受理“{item.instrument.name}”，请退回或更新授权信息。"
+    return None
+
+
+def can_be_assigned(ctx: Context) -> str | None:
+    """No new booking for a category that the institute does not, or no longer, verify (ORG-15)."""
+    for item in items_of(ctx):
+        category = item.instrument.category_id
+        if not authorised(ctx.session, ctx.obj.institute_id, category, clock.today()):
+            return f"检定机构未获“{item.instrument.name}”的检定授权或授权已过期，暂不能预约，请联系该机构。"
     return None
 
 

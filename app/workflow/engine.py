@@ -19,6 +19,7 @@ from sqlalchemy import event, select
 from sqlalchemy.orm import Session
 
 from app import clock
+from app.access.masking import for_log
 from app.access.principal import Principal
 from app.access.roles import SYSTEM
 from app.errors import (
@@ -71,7 +72,8 @@ class Guard:
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """An input of a step: `kind` is text, long, date, choice, tick or account. A reason has 5 to 500 characters."""
+    """An input of a step: `kind` is text, long, date, choice, tick, ticks (a list), institute or slot. A reason has 5 to
+    500 characters."""
 
     name: str
     label: str
@@ -116,6 +118,26 @@ class Step:
         return self.by == SYSTEM
 
 
+class Words(Mapping[StrEnum, str]):
+    """The words of states; one that is a function is asked at each use, because the profile chooses it."""
+
+    def __init__(self, words: Mapping[Any, str | Callable[[], str]]) -> None:
+        self._words = dict(words)
+
+    def __getitem__(self, state: StrEnum) -> str:
+        word = self._words[state]
+        return word() if callable(word) else word
+
+    def __contains__(self, state: object) -> bool:
+        return state in self._words  # without asking for the word: at import there may be no database yet
+
+    def __iter__(self) -> Iterator[StrEnum]:
+        return iter(self._words)
+
+    def __len__(self) -> int:
+        return len(self._words)
+
+
 @dataclass(frozen=True, slots=True)
 class Workflow:
     """A machine: see docs/architecture.md. Checked on import, so a broken declaration never starts."""
@@ -155,7 +177,7 @@ class Workflow:
         raise NotVisibleError
 
     def label_of(self, state: str | None) -> str:
-        """The Chinese word of a state."""
+        """The Chinese word of a state; some are the profile's to choose."""
         return self.labels[self.states(state)] if state else "—"
 
     def tone_of(self, state: str) -> str:
@@ -211,12 +233,19 @@ def check_input(step: Step, data: Mapping[str, Any]) -> None:
         if need.name == "reason":
             if (need.required or text) and not 5 <= len(text) <= 500:
                 problems["reason"] = "请填写原因（5～500字）。"
-        elif need.required and (value is None or text == "" or (need.kind == "tick" and not value)):
-            problems[need.name] = f"请填写“{need.label}”。"
-        elif need.choices and text and text not in {c[0] for c in need.choices}:
+        elif need.required and (value is None or text == "" or (need.kind in {"tick", "ticks"} and not value)):
+            verb = "选择" if need.kind == "ticks" else "填写"
+            problems[need.name] = f"请{verb}“{need.label}”。"
+        elif need.choices and text and not _among(value, {c[0] for c in need.choices}):
             problems[need.name] = f"“{need.label}”的值不在可选范围内，请重新选择。"
     if problems:
         raise InvalidInputError("".join(problems.values()), problems=problems)
+
+
+def _among(value: Any, offered_values: set[str]) -> bool:
+    """Whether the value, or each of several, is one of those offered."""
+    chosen = value if isinstance(value, (list, tuple, set, frozenset)) else [value]
+    return all(str(v).strip() in offered_values for v in chosen)
 
 
 def why_not(session: Session, workflow: Workflow, obj: Any, step: Step, actor: Principal) -> str | None:
@@ -271,20 +300,30 @@ def fire(
     """Take one step on one row; the only way a status changes.
 
     Raises NotVisibleError (404), SwitchedOffError (404), NotAllowedError (403), WrongStateError and StaleVersionError
-    (409), InvalidInputError (422). Returns the row. Never commits.
+    (409), InvalidInputError (422). Returns the row. Never commits. What a rule refused is kept in
+    `session.info["refused"]` for the edge, which writes it to the audit log after undoing the rest (case 39).
     """
     step = workflow.step(step_name)
     if step.is_birth:
         raise NotVisibleError
     obj = lock(session, workflow.model, pk)
     ctx = Context(session, workflow, step, obj, actor, data or {})
-    if step.by_system and not actor.is_system:
-        raise NotAllowedError(f"您没有“{step.label}”的权限。")
-    check_role(step, actor)
-    if seen_version is not None and seen_version != obj.version:
+    try:
+        _check_all(ctx, seen_version)
+    except (NotAllowedError, InvalidInputError) as error:
+        if not getattr(error, "problems", None):  # a rule said no, not a field that was forgotten
+            session.info.setdefault("refused", []).append((workflow.name, pk, step.name, error.sentence))
+        raise
+    return _write(ctx, None)
+
+
+def _check_all(ctx: Context, seen_version: int | None) -> None:
+    if ctx.step.by_system and not ctx.actor.is_system:
+        raise NotAllowedError(f"您没有“{ctx.step.label}”的权限。")
+    check_role(ctx.step, ctx.actor)
+    if seen_version is not None and seen_version != ctx.obj.version:
         raise StaleVersionError
     _check(ctx, with_input=True)
-    return _write(ctx, None)
 
 
 def cascade(ctx: Context, obj: Any, step_name: str, data: Mapping[str, Any] | None = None) -> Any:
@@ -376,7 +415,7 @@ def log_row(ctx: Context, before: str | None, after: str, caused_by: str | None,
         actor_role=actor.role_word,
         caused_by=caused_by,
         at=clock.now(),
-        input={key: _plain(value) for key, value in ctx.data.items()},
+        input=for_log({key: _plain(value) for key, value in ctx.data.items()}),
         ip=ip,
         request_id=request_id,
         instrument_id=ctx.workflow.instrument_of(obj),

@@ -49,7 +49,7 @@ def _institute_chosen(ctx: Context) -> str | None:
     from app.profiles import setting
 
     institute = ctx.session.get(Institute, _number(ctx.data.get("institute_id")))
-    if institute is None:
+    if institute is None or not institute.active:
         return "请选择备案的技术机构。"
     if institute.level not in setting("filing", "selectable_levels"):
         return "备案时只能选择市级或县级技术机构，请重新选择。"
@@ -69,7 +69,8 @@ def _capable(ctx: Context) -> str | None:
 
 
 def _target(ctx: Context) -> Institute | None:
-    return ctx.session.get(Institute, _number(ctx.data.get("institute_id")))
+    found = ctx.session.get(Institute, _number(ctx.data.get("institute_id")))
+    return found if found is not None and found.active else None
 
 
 def _number(value: object) -> int:

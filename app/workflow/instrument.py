@@ -6,8 +6,20 @@ from sqlalchemy import select
 
 from app.access.principal import Principal
 from app.access.roles import REGULATOR, SYSTEM, UNIT
-from app.profiles import switch_on
-from app.workflow.engine import REASON, REASON_OPTIONAL, Context, Effect, Field, Guard, Prior, Step, Workflow, cascade
+from app.profiles import setting, switch_on
+from app.workflow.engine import (
+    REASON,
+    REASON_OPTIONAL,
+    Context,
+    Effect,
+    Field,
+    Guard,
+    Prior,
+    Step,
+    Words,
+    Workflow,
+    cascade,
+)
 from app.workflow.live import ever_booked, ever_verified, live_item_of, live_item_sentence
 from models.enums import FilingState, InstrumentState, Role
 from models.filing import Filing
@@ -113,16 +125,18 @@ INSTRUMENT = Workflow(
     label="器具",
     model=Instrument,
     states=S,
-    labels={
-        S.UNFILED: "待备案",
-        S.FILING: "备案中",
-        S.IN_USE: "在用",
-        S.SUSPENDED: "停用",
-        S.SCRAPPED: "报废",
-        S.FORMER: "曾用",
-        S.PURGED: "已彻底删除",
-        S.MERGED: "已合并",
-    },
+    labels=Words(
+        {
+            S.UNFILED: "待备案",
+            S.FILING: "备案中",
+            S.IN_USE: lambda: str(setting("labels", "in_use")),
+            S.SUSPENDED: "停用",
+            S.SCRAPPED: "报废",
+            S.FORMER: "曾用",
+            S.PURGED: "已彻底删除",
+            S.MERGED: "已合并",
+        }
+    ),
     tones={
         S.UNFILED: "warning",
         S.FILING: "info",

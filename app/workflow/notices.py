@@ -79,6 +79,11 @@ def other_side(ctx: Context) -> list[Account]:
     return body(ctx) if ctx.actor.account_id == ctx.obj.account_id else [ctx.obj.account]
 
 
+def _registrant(ctx: Context) -> str:
+    """Whose registration it is: the unit, the institute or the person."""
+    return str(ctx.obj.unit or ctx.obj.institute or ctx.obj.name)
+
+
 def _why(ctx: Context) -> str:
     reason = str(ctx.data.get("reason") or "").strip()
     return f"原因：{reason}" if reason else ""
@@ -105,8 +110,8 @@ def _accepted(ctx: Context) -> str:
 
 # (workflow, step) → who, what, whether by mail as well, link
 TABLE: dict[tuple[str, str], list[tuple[Recipients, Text, bool]]] = {
-    ("account", "verify"): [(reviewers, lambda c: f"新的注册申请待审核：{c.obj.unit}", False)],
-    ("account", "resubmit"): [(reviewers, lambda c: f"注册申请已修改，待重新审核：{c.obj.unit}", False)],
+    ("account", "verify"): [(reviewers, lambda c: f"新的注册申请待审核：{_registrant(c)}", False)],
+    ("account", "resubmit"): [(reviewers, lambda c: f"注册申请已修改，待重新审核：{_registrant(c)}", False)],
     ("account", "approve"): [(owner, lambda _c: "您的账号已审核通过，可以登录使用。", True)],
     ("account", "return"): [(owner, lambda c: f"您的注册申请被退回，原因：{c.obj.reason}", True)],
     ("account", "disable"): [(owner, lambda c: f"您的账号已停用，原因：{c.obj.reason}", True)],
@@ -166,6 +171,8 @@ LINKS = {
     "affiliation": "affiliations",
 }
 LINKS["unit_change"] = "unit-changes"
+OWN_PAGES = {"affiliation": "/me/affiliation"}
+"""Where the person of a row sees it; the page of LINKS is the other side's."""
 
 
 def notify(ctx: Context, _before: str | None) -> None:
@@ -176,7 +183,9 @@ def notify(ctx: Context, _before: str | None) -> None:
         key = f"{ctx.workflow.name}-{ctx.obj.id}-{ctx.step.name}-{ctx.obj.version}"
         link = f"/{LINKS.get(ctx.workflow.name, 'items')}/show/{ctx.obj.id}"
         for account in recipients(ctx):
-            message(ctx.session, account.id, sentence, "", link, key=key)
+            own = OWN_PAGES.get(ctx.workflow.name)
+            mine = own is not None and account.id == getattr(ctx.obj, "account_id", None)
+            message(ctx.session, account.id, sentence, "", own if mine else link, key=key)
             if by_mail and account.email:
                 enqueue_mail(ctx.session, account.email, sentence, sentence, key=f"{key}-{account.id}")
     if ctx.workflow.name == "certificate" and ctx.step.name == "publish" and ctx.obj.conclusion == "fail":

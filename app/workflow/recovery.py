@@ -5,6 +5,7 @@ from __future__ import annotations
 from app import clock
 from app.access.principal import Principal
 from app.workflow.engine import REASON, Context, Guard, Step, Workflow
+from app.workflow.outgoing import enqueue_mail
 from models.account import RecoveryRequest
 from models.enums import AccountState, RecoveryState, Role
 
@@ -34,7 +35,13 @@ def _answered(ctx: Context) -> None:
 
 
 def _refused(ctx: Context) -> None:
+    """The reason goes out by mail (S3: 以邮件形式反馈)."""
     ctx.obj.answered_at = clock.now()
+    if ctx.obj.email:
+        said = f"{ctx.obj.name}，您提交的账号查询及密码重置申请未能办理。原因：{ctx.data['reason']}\n您可以补充材料后重新提交申请。"
+        enqueue_mail(
+            ctx.session, ctx.obj.email, "账号查询及密码重置申请的答复", said, key=f"recovery-{ctx.obj.id}-refused"
+        )
 
 
 def not_own(request: RecoveryRequest, actor: Principal) -> bool:

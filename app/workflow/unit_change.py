@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
+from sqlalchemy import select
+
 from app.access.principal import Principal
 from app.access.roles import RECEPTION
 from app.access.validators import normal_code
 from app.workflow.engine import REASON, Context, Step, Workflow
 from models.affiliation import UnitChange
+from models.attachment import Attachment
 from models.enums import Role, UnitChangeState
+from models.organisation import Unit
 
 S = UnitChangeState
 ADMIN = frozenset({Role.ADM})
 MAIN = frozenset({Role.ENT})
+REVIEWED = ("name", "code", "legal_person")
+"""Fields that must stay equal to the licence (S4 §一)."""
 
 
 def is_reviewer(change: UnitChange, actor: Principal) -> bool:
@@ -25,11 +33,30 @@ def is_own(change: UnitChange, actor: Principal) -> bool:
     return change.unit_id == actor.unit_id
 
 
+def write_reviewed(unit: Unit, changes: Mapping[str, list[str]]) -> None:
+    """Put the new values of the reviewed fields on the unit; a licence is a paper, not a field."""
+    for name, (_old, new) in changes.items():
+        if name in REVIEWED:
+            setattr(unit, name, normal_code(new) if name == "code" else new)
+
+
 def _apply(ctx: Context) -> None:
-    """What was asked for becomes the unit's data."""
-    for name, (_old, new) in ctx.obj.changes.items():
-        if name in {"name", "code", "legal_person"}:
-            setattr(ctx.obj.unit, name, normal_code(new) if name == "code" else new)
+    """What was asked for becomes the unit's data; a new licence replaces the one of the registration."""
+    write_reviewed(ctx.obj.unit, ctx.obj.changes)
+    if "licence" not in ctx.obj.changes:
+        return
+    for row in _papers(ctx, "account", ctx.obj.account_id):
+        ctx.session.delete(row)
+    for row in _papers(ctx, "unit_change", ctx.obj.id):
+        row.owner_type, row.owner_id = "account", ctx.obj.account_id
+
+
+def _papers(ctx: Context, owner_type: str, owner_id: int) -> list[Attachment]:
+    """Licences of one owner; the registration's paper is outside the reviewer's scope once it has been approved."""
+    statement = select(Attachment).where(
+        Attachment.owner_type == owner_type, Attachment.owner_id == owner_id, Attachment.kind == "licence"
+    )
+    return list(ctx.session.execute(statement.execution_options(unscoped=True)).scalars())
 
 
 UNIT_CHANGE = Workflow(

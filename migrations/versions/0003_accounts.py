@@ -17,6 +17,31 @@ KINDS = ("enterprise", "individual", "institute", "expert", "regulator", "audito
 NEW_KINDS = ("individual", "expert")
 
 
+def key() -> list[sa.Column]:
+    """The surrogate key of models.base.Identified."""
+    return [sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False, comment="主键")]
+
+
+def stamps() -> list[sa.Column]:
+    """The two times of models.base.Stamped."""
+    now, zoned = sa.text("now()"), sa.DateTime(timezone=True)
+    return [
+        sa.Column("created_at", zoned, server_default=now, nullable=False, comment="创建时间"),
+        sa.Column("updated_at", zoned, server_default=now, nullable=False, comment="更新时间"),
+    ]
+
+
+def flowing() -> list[sa.Column]:
+    """What models.base.Flowing gives a table with a workflow."""
+    return [
+        sa.Column("version", sa.Integer(), server_default="1", nullable=False, comment="版本号"),
+        sa.Column("prior_state", sa.String(length=24), nullable=True, comment="此前状态"),
+        sa.Column("reason", sa.String(length=500), nullable=True, comment="原因"),
+        *key(),
+        *stamps(),
+    ]
+
+
 def kinds_check(kinds: tuple[str, ...]) -> None:
     """Which kinds of account there may be."""
     op.drop_constraint(op.f("ck_account_kind"), "account", type_="check")
@@ -51,21 +76,8 @@ def upgrade() -> None:
         sa.Column("state", sa.String(length=12), nullable=False, comment="状态"),
         sa.Column("changed_by_id", sa.BigInteger(), nullable=True, comment="修改人"),
         sa.Column("confirmed_by_id", sa.BigInteger(), nullable=True, comment="确认人"),
-        sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False, comment="主键"),
-        sa.Column(
-            "created_at",
-            sa.DateTime(timezone=True),
-            server_default=sa.text("now()"),
-            nullable=False,
-            comment="创建时间",
-        ),
-        sa.Column(
-            "updated_at",
-            sa.DateTime(timezone=True),
-            server_default=sa.text("now()"),
-            nullable=False,
-            comment="更新时间",
-        ),
+        *key(),
+        *stamps(),
         sa.CheckConstraint("state IN ('proposed', 'in_force')", name=op.f("ck_profile_setting_state")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_profile_setting")),
     )
@@ -91,21 +103,8 @@ def upgrade() -> None:
         sa.Column("sha256", sa.String(length=64), nullable=False, comment="指纹"),
         sa.Column("size", sa.Integer(), nullable=False, comment="大小"),
         sa.Column("changed_by_id", sa.BigInteger(), nullable=True, comment="修改人"),
-        sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False, comment="主键"),
-        sa.Column(
-            "created_at",
-            sa.DateTime(timezone=True),
-            server_default=sa.text("now()"),
-            nullable=False,
-            comment="创建时间",
-        ),
-        sa.Column(
-            "updated_at",
-            sa.DateTime(timezone=True),
-            server_default=sa.text("now()"),
-            nullable=False,
-            comment="更新时间",
-        ),
+        *key(),
+        *stamps(),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_site_file")),
         sa.UniqueConstraint("kind", name=op.f("uq_site_file_kind")),
     )
@@ -123,7 +122,7 @@ def upgrade() -> None:
             nullable=False,
             comment="发布时间",
         ),
-        sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False, comment="主键"),
+        *key(),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_site_text")),
         sa.UniqueConstraint("key", "version", name=op.f("uq_site_text_key_version")),
     )
@@ -134,21 +133,8 @@ def upgrade() -> None:
         sa.Column("instrument_name", sa.String(length=100), nullable=False, comment="计量器具名称"),
         sa.Column("model", sa.String(length=100), nullable=False, comment="型号"),
         sa.Column("flow_range", sa.String(length=100), server_default="", nullable=False, comment="流量范围"),
-        sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False, comment="主键"),
-        sa.Column(
-            "created_at",
-            sa.DateTime(timezone=True),
-            server_default=sa.text("now()"),
-            nullable=False,
-            comment="创建时间",
-        ),
-        sa.Column(
-            "updated_at",
-            sa.DateTime(timezone=True),
-            server_default=sa.text("now()"),
-            nullable=False,
-            comment="更新时间",
-        ),
+        *key(),
+        *stamps(),
         sa.ForeignKeyConstraint(["unit_id"], ["unit.id"], name=op.f("fk_type_approval_unit_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_type_approval")),
         sa.UniqueConstraint(
@@ -166,21 +152,8 @@ def upgrade() -> None:
         sa.Column("phone", sa.String(length=200), nullable=False, comment="联系方式"),
         sa.Column("division_code", sa.String(length=9), nullable=True, comment="省市区县街道"),
         sa.Column("address", sa.String(length=200), server_default="", nullable=False, comment="详细地址"),
-        sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False, comment="主键"),
-        sa.Column(
-            "created_at",
-            sa.DateTime(timezone=True),
-            server_default=sa.text("now()"),
-            nullable=False,
-            comment="创建时间",
-        ),
-        sa.Column(
-            "updated_at",
-            sa.DateTime(timezone=True),
-            server_default=sa.text("now()"),
-            nullable=False,
-            comment="更新时间",
-        ),
+        *key(),
+        *stamps(),
         sa.ForeignKeyConstraint(["unit_id"], ["unit.id"], name=op.f("fk_unit_contact_unit_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_unit_contact")),
     )
@@ -194,24 +167,7 @@ def upgrade() -> None:
         sa.Column("requested_at", sa.DateTime(timezone=True), nullable=False, comment="申请时间"),
         sa.Column("decided_at", sa.DateTime(timezone=True), nullable=True, comment="答复时间"),
         sa.Column("body_name", sa.String(length=120), nullable=False, comment="单位或机构"),
-        sa.Column("version", sa.Integer(), server_default="1", nullable=False, comment="版本号"),
-        sa.Column("prior_state", sa.String(length=24), nullable=True, comment="此前状态"),
-        sa.Column("reason", sa.String(length=500), nullable=True, comment="原因"),
-        sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False, comment="主键"),
-        sa.Column(
-            "created_at",
-            sa.DateTime(timezone=True),
-            server_default=sa.text("now()"),
-            nullable=False,
-            comment="创建时间",
-        ),
-        sa.Column(
-            "updated_at",
-            sa.DateTime(timezone=True),
-            server_default=sa.text("now()"),
-            nullable=False,
-            comment="更新时间",
-        ),
+        *flowing(),
         sa.CheckConstraint(
             "state IN ('none', 'requested', 'linked', 'refused', 'removed')", name=op.f("ck_affiliation_state")
         ),
@@ -242,7 +198,7 @@ def upgrade() -> None:
         sa.Column(
             "bound_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False, comment="绑定时间"
         ),
-        sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False, comment="主键"),
+        *key(),
         sa.ForeignKeyConstraint(["account_id"], ["account.id"], name=op.f("fk_external_identity_account_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_external_identity")),
         sa.UniqueConstraint("issuer", "subject", name=op.f("uq_external_identity_issuer_subject")),
@@ -263,24 +219,7 @@ def upgrade() -> None:
         sa.Column("verified_by_id", sa.BigInteger(), nullable=True, comment="核验人"),
         sa.Column("answered_by_id", sa.BigInteger(), nullable=True, comment="复核人"),
         sa.Column("answered_at", sa.DateTime(timezone=True), nullable=True, comment="答复时间"),
-        sa.Column("version", sa.Integer(), server_default="1", nullable=False, comment="版本号"),
-        sa.Column("prior_state", sa.String(length=24), nullable=True, comment="此前状态"),
-        sa.Column("reason", sa.String(length=500), nullable=True, comment="原因"),
-        sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False, comment="主键"),
-        sa.Column(
-            "created_at",
-            sa.DateTime(timezone=True),
-            server_default=sa.text("now()"),
-            nullable=False,
-            comment="创建时间",
-        ),
-        sa.Column(
-            "updated_at",
-            sa.DateTime(timezone=True),
-            server_default=sa.text("now()"),
-            nullable=False,
-            comment="更新时间",
-        ),
+        *flowing(),
         sa.CheckConstraint("kind IN ('body', 'person')", name=op.f("ck_recovery_request_kind")),
         sa.CheckConstraint(
             "state <> 'mailed' OR reason IS NOT NULL", name=op.f("ck_recovery_request_mailed_has_reason")
@@ -304,24 +243,7 @@ def upgrade() -> None:
         sa.Column("account_id", sa.BigInteger(), nullable=False, comment="申请人"),
         sa.Column("reviewer_institute_id", sa.BigInteger(), nullable=True, comment="审核机构"),
         sa.Column("changes", postgresql.JSONB(astext_type=sa.Text()), nullable=False, comment="变更内容"),
-        sa.Column("version", sa.Integer(), server_default="1", nullable=False, comment="版本号"),
-        sa.Column("prior_state", sa.String(length=24), nullable=True, comment="此前状态"),
-        sa.Column("reason", sa.String(length=500), nullable=True, comment="原因"),
-        sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False, comment="主键"),
-        sa.Column(
-            "created_at",
-            sa.DateTime(timezone=True),
-            server_default=sa.text("now()"),
-            nullable=False,
-            comment="创建时间",
-        ),
-        sa.Column(
-            "updated_at",
-            sa.DateTime(timezone=True),
-            server_default=sa.text("now()"),
-            nullable=False,
-            comment="更新时间",
-        ),
+        *flowing(),
         sa.CheckConstraint("state <> 'refused' OR reason IS NOT NULL", name=op.f("ck_unit_change_refused_has_reason")),
         sa.CheckConstraint(
             "state IN ('pending', 'approved', 'refused', 'withdrawn')", name=op.f("ck_unit_change_state")

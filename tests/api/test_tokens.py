@@ -136,3 +136,32 @@ def test_blocking_the_account_ends_every_token(app, world, unit, token):
             fire(db.session(), ACCOUNT, world.people["uTok"], "enable", actor)
             db.session.commit()
         db.session.remove()
+
+
+def test_who_uses_dynamic_codes_needs_one_here_too(app, world, unit):
+    import pyotp
+
+    from app.access import second_factor
+    from models import Account
+
+    secret = second_factor.new_secret()
+    with app.app_context():
+        with as_system("test"):
+            account = db.session.get(Account, world.people["uTok"])
+            account.totp_secret, account.totp_confirmed_at, account.totp_counter = secret, clock.now(), 0
+            db.session.commit()
+        db.session.remove()
+    client = visitor(app)
+    body = {"username": world.names["uTok"], "password": PASSWORD}
+    without = client.post("/api/v1/token", json=body)
+    wrong = client.post("/api/v1/token", json={**body, "code": "000000"})
+    code = pyotp.TOTP(secret).now()
+    right = client.post("/api/v1/token", json={**body, "code": code})
+    again = client.post("/api/v1/token", json={**body, "code": code})
+    assert [a.status_code for a in (without, wrong, right, again)] == [401, 401, 200, 401]
+    with app.app_context():
+        with as_system("test"):
+            account = db.session.get(Account, world.people["uTok"])
+            account.totp_secret = account.totp_confirmed_at = None
+            db.session.commit()
+        db.session.remove()

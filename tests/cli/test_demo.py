@@ -66,6 +66,7 @@ def test_a_second_time_nothing_happens(app, world):
     assert len([u for u in units if u["code"].startswith("9115")]) <= 2
 
 
+@pytest.mark.must_never(34)
 def test_names_follow_from_the_seed_and_passwords_do_not():
     from random import Random
 

@@ -99,7 +99,7 @@ def test_stranger_is_sent_to_login_in_chinese(anonymous):
     answer = anonymous.get("/toydeviceview/list/", follow_redirects=True)
     page = answer.get_data(as_text=True)
     assert "请先登录，再打开该页面。" in page
-    assert "用户名或手机号" in page
+    assert 'id="username"' in page
 
 
 def test_login_works_and_is_limited(anonymous):

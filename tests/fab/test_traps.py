@@ -16,6 +16,7 @@ SCOPED = "/toyscopedview"  # sees only rows in_use; row 2 is "due", row 1 is in_
 GOOD = {"name": "压力表", "number": "N-1", "unit": "1", "price": "5"}
 
 
+@pytest.mark.must_never(78)
 def test_an_action_cannot_reach_a_row_outside_the_views_filters(client, device):
     answer = client.post(f"{SCOPED}/action/seal/2", data={"reason": "x"})
     assert answer.status_code == 404
@@ -55,6 +56,7 @@ def test_an_action_that_needs_a_reason_refuses_without(client, device):
 @pytest.mark.parametrize(
     "path", ["/toydeviceview/action/seal/1", "/toydeviceview/delete/1", "/toydeviceview/action_post"]
 )
+@pytest.mark.must_never(70)
 def test_get_never_changes_anything(client, device, path):
     assert client.get(path).status_code == 405
     assert device(1).status == "in_use"
@@ -282,6 +284,7 @@ def test_database_errors_are_safe_for_programs(app):
         assert isinstance(caught.value.__cause__, ValueError)
 
 
+@pytest.mark.must_never(70)
 def test_forms_carry_a_token_that_is_checked(app, client):
     app.config["WTF_CSRF_ENABLED"] = True
     try:

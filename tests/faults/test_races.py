@@ -52,6 +52,7 @@ def sound(session):
 
 
 @pytest.mark.feature("APT-01")
+@pytest.mark.must_never(71)
 def test_fifty_book_one_instrument(world, session, fifty, slot):
     said, seconds = herd("book", RIVALS, account=world.people["ua1"], instruments=fifty[:1], slot=slot)
     counts = Counter(said)
@@ -103,6 +104,7 @@ def session_total(session) -> int:
         return session.scalar(select(func.count()).select_from(Reminder).where(Reminder.run_on == clock.today()))
 
 
+@pytest.mark.must_never(47)
 def test_numbers_have_neither_gaps_nor_doubles(world, app):
     """8 × 20, a quarter rolled back: a number is given back with its transaction."""
     said, seconds = herd("number", 8, count=20)

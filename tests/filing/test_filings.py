@@ -115,6 +115,7 @@ def test_returned_mended_and_sent_again(world, browser, session):
 
 
 @pytest.mark.feature("FIL-07")
+@pytest.mark.must_never(37)
 def test_only_the_chosen_institute_decides(world, browser, session):
     filing = submitted(world, session)
     for who in ("recB", "recA1"):

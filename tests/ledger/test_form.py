@@ -119,6 +119,7 @@ def test_a_stale_page_overwrites_nothing(world, browser, session):
     assert row(session, made.serial_no)[0].place == "甲地"
 
 
+@pytest.mark.must_never(80)
 def test_after_filing_the_core_is_locked_in_the_page_and_on_the_server(world, browser, session):
     client, made = browser("ua1"), filed(world, "ua1")
     page = text(client.get(f"/instruments/edit/{made.id}"))
@@ -166,6 +167,7 @@ def test_an_instrument_in_a_booking_cannot_be_edited(world, browser, session):
 
 
 @pytest.mark.parametrize("who", ["ua2", "ub1"])
+@pytest.mark.must_never(18)
 def test_a_foreign_instrument_cannot_be_edited_or_copied(world, browser, session, who):
     made = instrument(world, "ua1")
     for url in (f"/instruments/edit/{made.id}", f"/instruments/copy/{made.id}", "/instruments/edit/abc"):

@@ -186,6 +186,7 @@ def test_a_second_import_while_one_runs_is_told_so(world, browser, session):
     assert job_of(upload(client, MISTAKES)) != job
 
 
+@pytest.mark.must_never(16)
 def test_jobs_belong_to_their_account(world, browser, session):
     unit = fresh_unit(world, "ui6")
     client = browser(unit)

@@ -55,6 +55,7 @@ def test_one_instrument_is_there_for_those_in_scope(world, browser, session, who
 
 
 @pytest.mark.parametrize("who", ["recA", "regA1"])
+@pytest.mark.must_never(42, 56)
 def test_institutes_and_regulators_cannot_write(world, browser, session, who):
     made = filed(world, "ua1")
     page = text(browser(who).get(f"/instruments/show/{made.id}"))

@@ -14,6 +14,8 @@ from tests.world import booked, issued
 
 
 def test_one_instrument_walks_from_registration_to_the_public_page(world, session):
+    with as_system("test"):
+        before = check_all(session)  # other modules plant broken rows in the database they share
     order = booked(world, "ua1", count=2)
     good, bad = (issued(world, order.items[0]), issued(world, order.items[1], conclusion="fail"))
     with world.acting("ua1"):
@@ -57,7 +59,7 @@ def test_one_instrument_walks_from_registration_to_the_public_page(world, sessio
         session.expire_all()
         assert session.execute(select(Instrument).where(Instrument.id == order.instruments[0])).first() is None
     with as_system("test"):
-        assert [f for f in check_all(session) if f.violations] == []
+        assert check_all(session) == before
         assert session.get(Certificate, bad).kind == "rejection"
 
 

@@ -28,6 +28,7 @@ def test_public_search_30_a_minute(app, world):
     assert client.get("/instruments").status_code == 200  # the page itself is not a search
 
 
+@pytest.mark.must_never(5)
 def test_five_wrong_codes_close_the_number_for_everybody(app, world):
     number = f"LIM{filled(world)['username']}"
     answers = [visitor(app).get(f"/v/{number}/WRONG{n}").status_code for n in range(6)]

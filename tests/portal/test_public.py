@@ -53,7 +53,7 @@ def papers(app, world):
 def test_home(app, world):
     answer = visitor(app).get("/")
     page = text(answer)
-    for words in ("器具名称、使用单位或出厂编号", "器具查询", "证书核验", "单位注册", "登录办理", "12315"):
+    for words in ("器具名称、使用单位或出厂编号", "器具查询", "证书核验", "单位注册", "在线办理", "12315"):
         assert words in page
     assert "Set-Cookie" not in answer.headers
     assert len(answer.data) < 100_000
@@ -72,6 +72,7 @@ def test_visitors_get_no_cookie_and_no_inline_code(app, world, path):
     assert "csrf_token" not in page
 
 
+@pytest.mark.must_never(2)
 def test_anonymous_list_shows_the_public_columns_only(app, world, papers):
     page = text(visitor(app).get("/instruments", query_string={"q": papers["serial"]}))
     for words in (
@@ -160,6 +161,7 @@ def test_expired_certificate(app, world, papers, monkeypatch):
     assert "<strong>不合格</strong>" in text(visitor(app).get("/v/{}/{}".format(*papers["bad"])))
 
 
+@pytest.mark.must_never(4)
 def test_wrong_code_reads_like_a_missing_number(app, world, papers):
     number = papers["good"][0]
     wrong = visitor(app).get(f"/v/{number}/AAAAAAAA")

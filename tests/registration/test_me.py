@@ -61,10 +61,10 @@ def test_change_ends_every_session_but_this_one(app, world, applicant):
 def test_refusals(app, world, applicant):
     client, form = applicant
     for old, new, again, sentence in (
-        ("wrong-old-one", NEW, None, "原密码不正确"),
+        ("wrong-old-one", NEW, None, "旧密码不正确"),
         (PASSWORD, "short", None, "密码至少10个字符"),
         (PASSWORD, NEW, "different-again", "两次输入的密码不一致"),
-        ("", NEW, None, "请填写“原密码”。"),
+        ("", NEW, None, "请填写“旧密码”。"),
         (PASSWORD, f"{form['username']}-2026", None, "不能包含用户名"),
     ):
         answer = change(client, old, new, again)

@@ -20,6 +20,7 @@ from app.access.scope import SCOPES, predicate
 from app.workflow.outgoing import message
 from models import (
     Account,
+    Affiliation,
     Appointment,
     AppointmentItem,
     Attachment,
@@ -30,9 +31,11 @@ from models import (
     Instrument,
     Job,
     Message,
+    RecoveryRequest,
     Reminder,
     Slot,
     Unit,
+    UnitChange,
 )
 from models.base import db
 
@@ -54,6 +57,8 @@ ROWS: dict[str, type] = {
     "book": Appointment,
     "mails": DevelopmentMail,
     "audit": AuditLog,
+    "sessions": Account,  # of an account, for the security administrator
+    "unmask": Account,  # of the kinds that fillers names; the others have tests of their own
 }
 PUBLIC_ARGUMENTS = {
     "static",
@@ -64,7 +69,20 @@ PUBLIC_ARGUMENTS = {
     "portal.certificate_page",
 }
 """Routes whose argument is no row's id: files, words, and the QR code's page, whose code is the permission."""
-OPEN_PREFIXES = ("/v/", "/activate/", "/static/", "/text-size/", "/lang/", "/agreement", "/register/agreement")
+OPEN_PREFIXES = (
+    "/login/with/",
+    "/login/back/",
+    "/captcha/",
+    "/v/",
+    "/activate/",
+    "/static/",
+    "/text-size/",
+    "/lang/",
+    "/agreement",
+    "/register/",
+    "/texts/",
+    "/site-files/",
+)
 REFERENCE = re.compile(r"^/(institutes|capabilities|categories|calendar|divisions|help)\b")
 """Reference data, the same for everybody who may open the page."""
 
@@ -116,7 +134,8 @@ def plain_routes(app: Flask) -> list[str]:
 
 def principals(world: Any) -> dict[str, Principal]:
     """Everybody of the world, and the public."""
-    people = {nick: principal_of(account_by_id(db.session(), pk)) for nick, pk in world.people.items()}
+    accounts = {nick: account_by_id(db.session(), pk) for nick, pk in world.people.items()}
+    people = {nick: principal_of(a) for nick, a in accounts.items() if a is not None}  # other modules erase some
     return {**people, "anon": ANONYMOUS}
 
 
@@ -178,6 +197,28 @@ def one_of_each(world: Any) -> dict[type, object]:
         slot = session.execute(select(Slot.id).where(Slot.institute_id == world.institutes["A"]).limit(1)).scalar_one()
         mail = session.execute(select(DevelopmentMail.id).limit(1)).scalar_one()
         log = session.execute(select(AuditLog.seq).limit(1)).scalar_one()
+        link = session.execute(
+            select(Affiliation.id).where(Affiliation.unit_id == world.units["ua1"]).limit(1)
+        ).scalar_one_or_none()
+        asked = RecoveryRequest(
+            state="waiting",
+            kind="body",
+            name="找回账号的单位",
+            phone="13912340000",
+            account_id=account,
+            requested_at=clock.now(),
+            due_at=clock.now(),
+        )
+        change = UnitChange(
+            state="withdrawn",
+            unit_id=world.units["ua1"],
+            account_id=account,
+            reviewer_institute_id=world.institutes["A"],
+            changes={},
+        )
+        session.add_all([asked, change])
+        session.commit()
+        recovery, changed = asked.id, change.id
     assert isinstance(clock.today(), date)
     return {
         Instrument: order.instruments[0],
@@ -194,6 +235,9 @@ def one_of_each(world: Any) -> dict[type, object]:
         Slot: slot,
         DevelopmentMail: mail,
         AuditLog: log,
+        Affiliation: link,
+        RecoveryRequest: recovery,
+        UnitChange: changed,
     }
 
 

@@ -148,7 +148,11 @@ def test_notices_are_written_once_per_cause(world, session):
     made = filed(world, "ua1")
     with as_system("test") as system:
         row = live_filing(session, made.id)
-        count = select(func.count()).select_from(Message).where(Message.key == f"filing-{row.id}-approve-{row.version}")
+        count = (
+            select(func.count())
+            .select_from(Message)
+            .where(Message.key == f"filing-{row.id}-approve-{row.version}", Message.account_id == world.people["ua1"])
+        )
         assert session.scalar(count) == 1
         ctx = SimpleNamespace(
             session=session, workflow=FILING, step=FILING.step("approve"), obj=row, actor=system, data={}
@@ -156,7 +160,11 @@ def test_notices_are_written_once_per_cause(world, session):
         notify(ctx, "submitted")
         notify(ctx, "submitted")
         assert session.scalar(count) == 1
-        told = session.scalars(select(Message).where(Message.key == f"filing-{row.id}-approve-{row.version}")).one()
+        told = session.scalars(
+            select(Message).where(
+                Message.key == f"filing-{row.id}-approve-{row.version}", Message.account_id == world.people["ua1"]
+            )
+        ).one()
         assert told.account_id == world.people["ua1"]
         assert told.subject == f"备案已通过：电子计价秤 {made.serial_no}"
         keys = session.scalars(select(Outbox.key)).all()

@@ -3,7 +3,6 @@ database is answered here. The last test holds this table and the declarations e
 
 from __future__ import annotations
 
-import os
 from datetime import date, datetime, timedelta
 from types import SimpleNamespace as Row
 
@@ -12,7 +11,6 @@ import pytest
 from app import clock
 from app.access.principal import Principal
 from app.workflow import REGISTRY, certificate, filing, instrument, item
-from app.workflow import account as account_machine
 from app.workflow import appointment_rules as appointment
 from app.workflow.engine import Context
 from models.enums import Role
@@ -88,29 +86,6 @@ def items(monkeypatch):
 
 def scale(state="in_use"):
     return Row(name="电子计价秤", serial_no="A001", state=state, category_id=1, unit_id=1)
-
-
-# -- accounts --------------------------------------------------------------------------------------------------------
-
-
-def test_activation_link():
-    alive, dead = Row(activation_expires_at=NOW + timedelta(hours=1)), Row(activation_expires_at=NOW)
-    assert ask("account", "activate", "link", alive) is None
-    assert ask("account", "activate", "link", dead) == "链接已失效，请联系管理员重新发送。"
-    assert ask("account", "activate", "link", Row(activation_expires_at=None)) is not None
-
-
-def test_last_administrator():
-    admin = Row(id=1, roles=["ADM"])
-    assert ask("account", "disable", "last_admin", admin, session=Session(found=0)) == "不能停用最后一个系统管理员。"
-    assert ask("account", "disable", "last_admin", admin, session=Session(found=1)) is None
-    assert ask("account", "disable", "last_admin", Row(id=1, roles=["REC"]), session=Session(found=0)) is None
-
-
-def test_closing_with_open_business(monkeypatch):
-    monkeypatch.setattr(account_machine, "live_business", lambda _session, *, unit_id: 3)
-    assert ask("account", "close", "open_business", Row(unit_id=1)) == "尚有未办结事项（3项），暂不能注销。"
-    assert ask("account", "close", "open_business", Row(unit_id=None)) is None
 
 
 # -- instruments -----------------------------------------------------------------------------------------------------
@@ -196,7 +171,7 @@ def test_purging_keeps_what_has_certificates_and_asks_for_the_number(monkeypatch
 
 def body(level="city", division="440100", name="广州所"):
     area = division[: {"province": 2, "city": 4, "county": 6}[level]]
-    return Row(id=3, level=level, division_code=division, area=area, name=name)
+    return Row(id=3, level=level, division_code=division, area=area, name=name, active=True)
 
 
 def test_submitting_a_filing():
@@ -356,6 +331,7 @@ def test_withdrawing_by_itself_only_after_the_term():
     assert ask("appointment", "auto_withdraw", "overdue", Row(mode="onsite", deadline_at=row.deadline_at)) == sentence
 
 
+@pytest.mark.must_never(75)
 def test_restoring():
     fresh = {"auto_withdrawn": True, "updated_at": NOW - timedelta(days=30), "restores": 1}
     for change, sentence in (
@@ -431,6 +407,7 @@ def test_a_validity_other_than_the_cycle_is_explained():
 @pytest.mark.parametrize(
     "step, role", [("check", "核验员"), ("back", "退回人"), ("issue", "批准人"), ("correct", "批准人")]
 )
+@pytest.mark.must_never(44)
 def test_nobody_signs_for_the_verifier(step, role):
     assert ask("certificate", step, f"{role}_not_verifier", Row(verifier_id=7)) == f"{role}与检定员不能为同一人。"
     assert ask("certificate", step, f"{role}_not_verifier", Row(verifier_id=6)) is None
@@ -451,8 +428,20 @@ def test_revoking_takes_two():
     assert ask("certificate", "revoke", "two_persons", Row(revoke_confirmed_by_id=6)) is None
 
 
-def test_every_guard_has_its_test():
-    """Stands last: the tests above say which guards they asked. Shared out over processes, no one process knows."""
-    if os.environ.get("PYTEST_XDIST_WORKER") or len(ASKED) < 10:
-        pytest.skip("asked by a process that ran the whole file")
-    assert {(m.name, g.name) for m in REGISTRY.values() for s in m.steps for g in s.guards} - ASKED == set()
+# -- recovery ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("step", ["verify", "answer"])
+def test_a_letter_needs_its_account(step):
+    def letter(state):
+        return Row(account=Row(state=state) if state else None)
+
+    assert ask("recovery", step, "account_found", letter(None)).startswith("没有找到对应的账号")
+    assert ask("recovery", step, "account_found", letter("disabled")) == "该账号当前不能找回，请退回并说明原因。"
+    for state in ("active", "locked"):
+        assert ask("recovery", step, "account_found", letter(state)) is None
+
+
+def test_a_letter_takes_two_administrators():
+    assert ask("recovery", "answer", "two_administrators", Row(verified_by_id=7)) == "申请人与复核人不能为同一人。"
+    assert ask("recovery", "answer", "two_administrators", Row(verified_by_id=6)) is None

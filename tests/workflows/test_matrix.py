@@ -79,19 +79,20 @@ def no_database(monkeypatch):
 
 
 def outcome(machine, state: str | None, step, role: Role, monkeypatch) -> str:
-    row = SimpleNamespace(id=1, state=state, version=1)
+    row, session = SimpleNamespace(id=1, state=state, version=1), SimpleNamespace(info={})
     monkeypatch.setattr(engine, "lock", lambda *_args, **_named: row)
     monkeypatch.setattr(engine, "workflow_of", lambda _row: machine)
     try:
         if state is None:
-            return engine.bear(None, row, step.name, actor(role), valid_input(step))
-        return engine.fire(None, machine, 1, step.name, actor(role), valid_input(step))
+            return engine.bear(session, row, step.name, actor(role), valid_input(step))
+        return engine.fire(session, machine, 1, step.name, actor(role), valid_input(step))
     except (NotAllowedError, WrongStateError, NotVisibleError) as error:
         return type(error).__name__
 
 
 @pytest.mark.feature("LED-10", "APT-05")
 @pytest.mark.parametrize("name", WORKFLOWS)
+@pytest.mark.must_never(69)
 def test_truth_table(name, no_database, monkeypatch):
     machine, allowed = bare(REGISTRY[name]), allowed_triples(name)
     seen = Counter()
@@ -122,6 +123,7 @@ def test_a_birth_step_is_not_a_button(name, no_database, monkeypatch):
 
 
 @pytest.mark.parametrize("name", WORKFLOWS)
+@pytest.mark.must_never(79)
 def test_a_step_that_is_switched_off_is_not_there(name, no_database, monkeypatch):
     monkeypatch.setattr(engine, "switch_on", lambda _name: False)
     machine = bare(REGISTRY[name])

@@ -41,7 +41,7 @@ def command(function: Callable[..., Any]) -> Callable[..., Any]:
 
 def register_commands(app: Flask) -> None:
     """Attach every command group to the application."""
-    from views.cli import data, demo, people, system, walk
+    from views.cli import data, demo, people, personal, system, walk
 
     for group in (
         people.user,
@@ -50,6 +50,7 @@ def register_commands(app: Flask) -> None:
         data.ledger,
         data.reference,
         demo.demo,
+        personal.personal,
         system.reminders,
         system.integrity,
         system.workflow,

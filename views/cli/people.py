@@ -8,10 +8,11 @@ import click
 from sqlalchemy import select
 
 from app.access.principal import as_system
-from app.operations.account import activation_url, create_admin
+from app.operations.account import activation_url, create_admin, issue_account
 from app.operations.institute import all_categories, authorise, create_institute, next_workdays, open_slots
-from models import Unit
+from models import Institute, Unit
 from models.base import db
+from models.enums import AccountKind, Role
 from views.cli import command
 
 
@@ -33,6 +34,31 @@ def create_admin_command(username: str, name: str, password: str | None) -> None
         click.echo(f"已建立管理员 {username}，请在72小时内打开链接设置密码：\n{activation_url(token)}")
     else:
         click.echo(f"已建立管理员 {username}（{account.name}），可以登录。")
+
+
+@user.command("issue")
+@click.option("--kind", required=True, type=click.Choice([k.value for k in AccountKind]), help="账号类型")
+@click.option("--role", "roles", multiple=True, required=True, type=click.Choice([r.value for r in Role]), help="角色")
+@click.option("--username", required=True, help="4～20位字母或数字")
+@click.option("--name", required=True, help="姓名")
+@click.option("--email", default=None)
+@click.option("--phone", default=None)
+@click.option("--institute", default=None, help="技术机构的代号")
+@click.option("--area", default=None, help="监管人员的辖区：行政区划代码的前2、4或6位")
+@click.option("--id-number", default=None, help="专家的身份证号")
+@command
+def issue_command(kind: str, roles: tuple[str, ...], institute: str | None, **facts: str | None) -> None:
+    """派发账号并打印一次性激活链接；密码由本人设置。"""
+    session = db.session()
+    with as_system("the command line belongs to the operator") as system:
+        key = session.scalar(select(Institute.id).where(Institute.code == institute)) if institute else None
+        account, token = issue_account(
+            session, system, kind=AccountKind(kind), roles=[Role(r) for r in roles], institute_id=key, **facts
+        )
+        session.commit()
+    click.echo(
+        f"已派发 {account.user.username}（{account.name}），请在72小时内打开链接设置密码：\n{activation_url(token)}"
+    )
 
 
 @click.group()

@@ -1,0 +1,419 @@
+"""What every setting of a profile means: kind, label, effect and the values it may take.
+
+The settings page is drawn from this list, and `problem_with` is the one judge of a value, whether an administrator
+typed it or a deployment's TOML holds it. A test keeps the list and `_defaults.toml` equal in both directions.
+Keys are written "section.key" (see app.profiles.changed).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+Choices = tuple[tuple[str, str], ...]
+SECTIONS: dict[str, str] = {
+    "": "基本信息",
+    "switches": "功能开关",
+    "labels": "用语",
+    "ledger": "器具台账",
+    "filing": "备案",
+    "reminder": "到期提醒",
+    "appointment": "预约检定",
+    "registration": "注册与审核",
+    "login": "登录",
+    "password": "密码规则",
+    "validate": "证件校验",
+    "region": "行政区划",
+    "recovery": "找回账号",
+    "organisation": "单位与关联",
+    "retention": "保存期限",
+}
+LEVELS: Choices = (("city", "市级"), ("county", "县级"))
+REVIEWERS: Choices = (("none", "无需审核"), ("admin", "系统管理员"), ("local_institute", "当地法定计量检定机构"))
+KINDS: Choices = (
+    ("applicant", "申请方"),
+    ("personal", "个人注册"),
+    ("enterprise", "企业注册"),
+    ("institute", "机构注册"),
+)
+METHODS: Choices = (
+    ("password", "用户名和密码"),
+    ("phone_code", "手机验证码"),
+    ("sso_gov", "政务服务网"),
+    ("qq", "QQ"),
+    ("wechat", "微信"),
+    ("licence", "电子营业执照"),
+)
+POLICIES: Choices = (
+    ("manual", "按手册：须含规定的字符种类"),
+    ("asvs", "长度优先：至少10位，不用常见密码"),
+    ("dengbao90", "等级保护：三种字符，90天更换"),
+)
+SIGNS: Choices = (("two_kinds", "数字、字母、符号至少两种"), ("digits_upper_lower", "须含数字、大写字母和小写字母"))
+RECOVERY: Choices = (
+    ("username_and_phone", "用户名和手机号"),
+    ("username_or_phone", "用户名或手机号"),
+    ("email", "邮箱"),
+    ("sso", "由统一身份认证平台办理"),
+)
+FIELDS: Choices = (
+    ("name", "器具名称"),
+    ("model", "型号规格"),
+    ("serial_no", "出厂编号"),
+    ("self_no", "自编号"),
+    ("manufacturer", "生产厂家"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One key. `kind` is bool, int, text, choice, list (several of the choices), lines, numbers or times.
+
+    `security` settings count only after the security administrator has confirmed the change.
+    """
+
+    key: str
+    kind: str
+    label: str
+    effect: str
+    choices: Choices = ()
+    lowest: int = 0
+    highest: int = 200
+    security: bool = False
+    required: bool = False
+    pattern: str = ""
+    pattern_hint: str = ""
+
+    @property
+    def section(self) -> str:
+        """The page's group: the part before the first point."""
+        return self.key.partition(".")[0] if "." in self.key else ""
+
+
+def _switch(name: str, label: str, effect: str, *, security: bool = False) -> Setting:
+    return Setting(f"switches.{name}", "bool", label, effect, security=security)
+
+
+SETTINGS: tuple[Setting, ...] = (
+    Setting("name", "text", "平台名称", "显示在页眉、登录页和文书上。", highest=60, required=True),
+    Setting("hotline", "text", "服务热线", "显示在页脚和各处“请拨打服务热线”的提示中。", highest=30),
+    _switch("filing", "器具备案", "器具须经技术机构备案后才能预约检定；关闭时录入即为在用。"),
+    _switch("filing.dispatch", "备案分派", "市级机构可把收到的备案分派给下级机构。"),
+    _switch("filing.to_province", "备案转送省级", "市级机构可把无能力检定的备案转送省级机构。"),
+    _switch("subaccounts", "企业子账号", "企业主账号可为本单位人员新增子账号。"),
+    _switch("affiliation", "个人关联企业或机构", "个人用户经企业或机构同意后可代其办理业务。"),
+    _switch("appointment", "预约检定", "使用单位可以网上预约检定。"),
+    _switch("appointment.admin_confirm", "预约须监管确认", "预约单先由监管部门确认，再到技术机构。"),
+    _switch("appointment.slots", "按时段预约", "技术机构开放时段，使用单位选择时段预约。"),
+    _switch("appointment.withdraw_request", "撤销须申请", "已受理的预约单撤销时须经技术机构同意。"),
+    _switch("appointment.restore", "预约恢复", "自动撤销的预约单可以申请恢复。"),
+    _switch("appointment.auto_withdraw", "超期自动撤销", "受理后超过期限未送检的预约单自动撤销。"),
+    _switch("former", "曾用库", "停用的器具可以转入曾用库，不再提醒。"),
+    _switch("enable_from_scrapped", "报废后启用", "已报废的器具可以重新启用。"),
+    _switch("scrap_direct", "直接报废", "在用的器具可以不经停用直接报废。"),
+    _switch("account.wechat", "微信绑定", "账号可以绑定微信。", security=True),
+    _switch("account.sso", "政务服务网登录", "允许通过政务服务网身份进入平台。", security=True),
+    _switch("account.contact_gate", "先完善联络人员", "企业登录后须先完善联络人员信息才能使用其他功能。"),
+    _switch("ledger.direct", "直接录入台账", "使用单位录入的器具直接进入台账。"),
+    _switch("merge", "器具合并", "重复的器具可以合并为一台。"),
+    _switch("transfer_unit", "器具转移", "器具可以转移给其他使用单位。"),
+    _switch("change_nozzle", "更换油枪", "加油机可以登记更换油枪。"),
+    Setting("labels.in_use", "text", "“在用”的说法", "器具正常使用时的状态名称。", highest=10, required=True),
+    Setting(
+        "ledger.duplicate_key",
+        "list",
+        "查重依据",
+        "这些内容全部相同的器具视为同一台，不能重复录入；只影响以后的录入。",
+        FIELDS,
+        required=True,
+    ),
+    Setting(
+        "filing.selectable_levels", "list", "可选备案机构", "提交备案时可以选择的技术机构级别。", LEVELS, required=True
+    ),
+    Setting(
+        "reminder.thresholds",
+        "numbers",
+        "提醒时点（天）",
+        "距有效期还剩这些天数时发送提醒；0为当天，负数为超期后。",
+        lowest=-365,
+        highest=365,
+        required=True,
+    ),
+    Setting(
+        "reminder.yellow_days", "int", "黄色预警天数", "有效期不足这个天数的器具显示为黄色。", lowest=1, highest=180
+    ),
+    Setting(
+        "appointment.deadline_workdays", "int", "送检期限（工作日）", "受理后须在这个期限内送检。", lowest=1, highest=60
+    ),
+    Setting(
+        "appointment.extended_workdays", "int", "延长后期限（工作日）", "申请延期后的送检期限。", lowest=1, highest=120
+    ),
+    Setting("appointment.restores", "int", "可恢复次数", "同一预约单最多可以恢复的次数。", highest=10),
+    Setting(
+        "appointment.onsite_nag_days",
+        "int",
+        "现场检提醒天数",
+        "现场检预约超过这个天数未办结时提醒。",
+        lowest=1,
+        highest=365,
+    ),
+    Setting(
+        "registration.kinds", "list", "开放注册的类型", "注册页提供的类型；不选则不提供网上注册。", KINDS, security=True
+    ),
+    Setting(
+        "registration.review_contact", "text", "审核联系方式", "注册提交后告诉申请人怎样联系审核人员。", highest=200
+    ),
+    Setting("registration.review_times", "times", "审核提示时间", "每天在这些时间提示审核人员处理待审核的注册。"),
+    Setting(
+        "registration.admit_individuals", "bool", "接受个人身份的申请方", "关闭时以个人身份注册的申请不能通过审核。"
+    ),
+    Setting(
+        "registration.self_cancel",
+        "bool",
+        "可自行注销申请",
+        "审核未通过的申请人可以自行注销，名称和代码随即可再次注册。",
+    ),
+    Setting("registration.personal_region_required", "bool", "个人须填所在地", "个人注册时必须选择所在地区。"),
+    Setting(
+        "registration.enterprise_legal_id_required",
+        "bool",
+        "企业须填法人身份证",
+        "企业注册时必须填写法定代表人身份证号。",
+    ),
+    Setting("registration.letter_label", "text", "授权书的名称", "注册表单上授权书的名称。", highest=20, required=True),
+    Setting(
+        "registration.external_url",
+        "text",
+        "外部注册地址",
+        "注册由外部平台办理时【去注册】打开的地址；不填则在本平台注册。",
+        highest=200,
+        pattern=r"https://[^\s\"'<>]+",
+        pattern_hint="须以 https:// 开头",
+    ),
+    Setting("registration.notice", "lines", "注册须知", "注册表单前显示的须知。", highest=500),
+    Setting("registration.phone_note", "text", "联系电话提示", "注册表单上联系电话旁的提示。", highest=100),
+    *(
+        Setting(
+            f"registration.review.{kind}",
+            "choice",
+            f"{word}注册由谁审核",
+            "无需审核的注册验证后立即开通。",
+            REVIEWERS,
+            security=True,
+            required=True,
+        )
+        for kind, word in (("enterprise", "企业"), ("individual", "个人"), ("institute", "机构"))
+    ),
+    Setting("login.methods", "list", "登录方式", "登录页提供的登录方式。", METHODS, security=True, required=True),
+    Setting("login.type_selector", "bool", "选择用户类型", "登录时须选择个人、企业、机构或专家。", security=True),
+    Setting("login.captcha", "bool", "图形验证码", "登录、注册和找回账号时须填写图形验证码。", security=True),
+    Setting("login.remember", "bool", "记住登录", "登录页提供“记住我”，不必每次输入密码。", security=True),
+    Setting("login.regulator_entry", "bool", "监督检查部门入口", "首页单独提供监督检查部门登录入口。", security=True),
+    Setting(
+        "password.policy",
+        "choice",
+        "密码规则",
+        "管理员、监管人员和批准人始终不低于“长度优先”。",
+        POLICIES,
+        security=True,
+        required=True,
+    ),
+    Setting(
+        "password.personal",
+        "choice",
+        "个人密码须含",
+        "按手册的规则时，个人用户密码的字符种类。",
+        SIGNS,
+        security=True,
+        required=True,
+    ),
+    Setting(
+        "password.enterprise",
+        "choice",
+        "企业密码须含",
+        "按手册的规则时，企业和机构密码的字符种类。",
+        SIGNS,
+        security=True,
+        required=True,
+    ),
+    Setting(
+        "password.minimum", "int", "密码最短位数", "按手册的规则时密码的最短位数。", lowest=6, highest=20, security=True
+    ),
+    Setting(
+        "password.maximum",
+        "int",
+        "密码最长位数",
+        "按手册的规则时密码的最长位数。",
+        lowest=16,
+        highest=128,
+        security=True,
+    ),
+    Setting("validate.id_checksum", "bool", "校验身份证号", "身份证号的校验位必须正确。", security=True),
+    Setting(
+        "validate.uscc_checksum", "bool", "校验统一社会信用代码", "统一社会信用代码的校验位必须正确。", security=True
+    ),
+    Setting(
+        "region.root",
+        "text",
+        "本平台的地区",
+        "地区选择只提供这个地区及其下级；不填为全国。",
+        highest=6,
+        pattern=r"[0-9]{6}",
+        pattern_hint="须为6位行政区划代码",
+    ),
+    Setting("region.depth", "int", "地区级数", "3为选到区县，4为选到乡镇街道。", lowest=3, highest=4),
+    Setting(
+        "recovery.mode", "choice", "找回账号的方式", "忘记密码时怎样证明身份。", RECOVERY, security=True, required=True
+    ),
+    Setting(
+        "recovery.offline_mail",
+        "text",
+        "线下找回邮箱",
+        "手机号和用户名都不可用时，申请人发送材料的邮箱；不填则不提供线下找回。",
+        highest=100,
+        pattern=r"[^@\s]+@[^@\s]+\.[^@\s]+",
+        pattern_hint="须为邮箱地址",
+    ),
+    Setting(
+        "recovery.sla_workdays",
+        "int",
+        "线下找回答复期限（工作日）",
+        "超过期限未答复的申请会提示管理员。",
+        lowest=1,
+        highest=30,
+    ),
+    Setting("organisation.contact_prompt", "bool", "提示完善联络人员", "企业没有登记联络人员时在首页提示。"),
+    Setting("organisation.subaccount_limit", "int", "子账号数量上限", "一个单位最多可以有的子账号。", highest=200),
+    Setting(
+        "organisation.affiliation_days",
+        "int",
+        "关联申请有效天数",
+        "超过这个天数未处理的关联申请自动失效。",
+        lowest=1,
+        highest=180,
+    ),
+    Setting(
+        "retention.unverified_days",
+        "int",
+        "未验证注册保存天数",
+        "超过这个天数仍未验证的注册会被删除。",
+        lowest=1,
+        highest=90,
+        security=True,
+    ),
+    Setting(
+        "retention.closed_days",
+        "int",
+        "注销后保存天数",
+        "注销超过这个天数后清除个人信息。",
+        highest=1095,
+        security=True,
+    ),
+    Setting(
+        "retention.papers_days",
+        "int",
+        "审核后证照保存天数",
+        "审核结束超过这个天数后删除身份证件图片。",
+        highest=365,
+        security=True,
+    ),
+)
+BY_KEY: dict[str, Setting] = {setting.key: setting for setting in SETTINGS}
+_TIME = re.compile(r"([01][0-9]|2[0-3]):[0-5][0-9]")
+
+
+def keys_of(profile: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Every (key, value) of a profile, as the keys of this list are written. Declared forms are no settings: they are
+    tables of fields (app.profiles.forms)."""
+    for section, value in profile.items():
+        if not isinstance(value, Mapping):
+            yield section, value
+            continue
+        for key, inner in value.items():
+            if (section, key) == ("registration", "forms"):
+                continue
+            if isinstance(inner, Mapping):
+                yield from ((f"{section}.{key}.{last}", leaf) for last, leaf in inner.items())
+            else:
+                yield f"{section}.{key}", inner
+
+
+def problem_with(setting: Setting, value: Any) -> str | None:
+    """Why the value cannot be taken, in a sentence, or None."""
+    found = _CHECKS[setting.kind](setting, value)
+    return f"“{setting.label}”{found}" if found else None
+
+
+def _truth(_setting: Setting, value: Any) -> str | None:
+    return None if isinstance(value, bool) else "须为开或关。"
+
+
+def _number(setting: Setting, value: Any) -> str | None:
+    good = isinstance(value, int) and not isinstance(value, bool) and setting.lowest <= value <= setting.highest
+    return None if good else f"须为{setting.lowest}～{setting.highest}的整数。"
+
+
+def _text(setting: Setting, value: Any) -> str | None:
+    if not isinstance(value, str) or "\n" in value or len(value) > setting.highest:
+        return f"须为不超过{setting.highest}字的一行文字。"
+    if setting.required and not value.strip():
+        return "不能为空。"
+    if value and setting.pattern and not re.fullmatch(setting.pattern, value):
+        return f"{setting.pattern_hint}。"
+    return None
+
+
+def _one(setting: Setting, value: Any) -> str | None:
+    return None if value in {c for c, _word in setting.choices} else "的值不在可选范围内，请重新选择。"
+
+
+def _several(setting: Setting, value: Any) -> str | None:
+    if not isinstance(value, list) or len(set(map(str, value))) != len(value):
+        return "的值不在可选范围内，请重新选择。"
+    if setting.required and not value:
+        return "至少选择一项。"
+    return next((problem for item in value if (problem := _one(setting, item))), None)
+
+
+def _lines(setting: Setting, value: Any) -> str | None:
+    if not isinstance(value, list) or len(value) > 20 or not all(isinstance(v, str) for v in value):
+        return "最多20行。"
+    return None if all(len(v) <= setting.highest for v in value) else f"每行不超过{setting.highest}字。"
+
+
+def _numbers(setting: Setting, value: Any) -> str | None:
+    if not isinstance(value, list) or not 1 <= len(value) <= 10 or len(set(value)) != len(value):
+        return "须为1～10个不同的整数。"
+    return next((problem for item in value if (problem := _number(setting, item))), None)
+
+
+def _times(_setting: Setting, value: Any) -> str | None:
+    good = (
+        isinstance(value, list) and len(value) <= 10 and all(isinstance(v, str) and _TIME.fullmatch(v) for v in value)
+    )
+    return None if good else "须为最多10个时间，例如 09:00。"
+
+
+_CHECKS = {
+    "bool": _truth,
+    "int": _number,
+    "text": _text,
+    "choice": _one,
+    "list": _several,
+    "lines": _lines,
+    "numbers": _numbers,
+    "times": _times,
+}
+
+
+def in_words(setting: Setting, value: Any) -> str:
+    """The value as people read it."""
+    if setting.kind == "bool":
+        return "开" if value else "关"
+    words = dict(setting.choices)
+    if isinstance(value, list):
+        mark = "\n" if setting.kind == "lines" else "、"
+        return mark.join(words.get(str(v), str(v)) for v in value) or "（空）"
+    return words.get(str(value), str(value)) or "（空）"
