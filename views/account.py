@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from flask import flash, make_response, redirect, request
+from flask import flash, redirect, request
 from flask_appbuilder import expose
 from flask_appbuilder.security.decorators import has_access
 from flask_babel import gettext
@@ -21,14 +21,13 @@ from app.fab.formats import plain
 from app.fab.interface import PGInterface
 from app.fab.parts import Button, DetailTab, state_chip
 from app.operations import places
-from app.operations.account import activation_url, area_of, countersign, issue_account, renew_link
+from app.operations.account import area_of, countersign, issue_account
 from app.operations.history import entity_history
 from app.operations.own_sessions import entries
 from app.operations.registration_papers import WORDS as PAPER_WORDS
 from app.operations.registration_review import changes_of, field_labels, registered_facts
 from app.profiles import setting
 from app.workflow import ACCOUNT
-from app.workflow.account import TRUSTED
 from app.workflow.engine import Field, Step, offered
 from models.account import Account
 from models.attachment import Attachment
@@ -38,10 +37,11 @@ from models.organisation import Institute
 from models.reference import Division
 from models.types import mask_phone
 from views.account_form import ISSUE_COLUMNS, KINDS, IssueForm
+from views.activation_link import LinkView
 from views.answers import whole
 from views.edge import clean
 from views.unmask import shown_facts, shown_name, unmask_button
-from views.workflow_view import WorkflowView, _state_argument, me, put_on_form
+from views.workflow_view import _state_argument, me, put_on_form
 
 ADM = frozenset({Role.ADM})
 SEC = frozenset({Role.SEC})
@@ -51,7 +51,7 @@ WAITING = {AccountState.PENDING.value, AccountState.RETURNED.value}
 READERS = ADM | RECEPTION | frozenset({Role.REG, Role.ENT, Role.AUD, Role.SEC})
 
 
-class AccountView(WorkflowView):
+class AccountView(LinkView):
     """Accounts within the principal's scope; phones are always masked here."""
 
     workflow = ACCOUNT
@@ -187,13 +187,7 @@ class AccountView(WorkflowView):
     def extra_buttons(self, item: Any) -> list[Button]:
         shown = unmask_button("account-phone", item, gettext("查看完整手机号"))
         shown += unmask_button("account-id-number", item, gettext("查看完整身份证号"))
-        return [*shown, *self._link_buttons(item)]
-
-    def _link_buttons(self, item: Any) -> list[Button]:
-        if item.state != AccountState.INVITED or not self.may("renew"):
-            return []
-        ask = gettext("原激活链接立即失效，确定重新生成吗？")
-        return [Button("renew", gettext("重新发送激活链接"), self.url("renew", pk=item.id), confirm=ask)]
+        return [*shown, *self.renew_buttons(item)]
 
     def detail_tabs(self, item: Any) -> list[DetailTab]:
         lines = entity_history(db.session(), me(), self.workflow.name, item.id)
@@ -222,7 +216,7 @@ class AccountView(WorkflowView):
         if request.method == "POST" and form.validate():
             try:
                 made, token = issue_account(db.session(), me(), **typed_account(form))
-                return self._link_page(made, token, gettext("账号已派发"))
+                return self.link_page(made, token, gettext("账号已派发"))
             except QuanhengError as error:
                 db.session.rollback()
                 problems = put_on_form(form, error)
@@ -239,36 +233,6 @@ class AccountView(WorkflowView):
             hidden={},
         )
         return page, 422 if request.method == "POST" else 200
-
-    @expose("/renew/<pk>", methods=["POST"])
-    @has_access
-    def renew(self, pk: str) -> Any:
-        """A new activation link; the old one dies."""
-        item = self.load_item(pk)
-        try:
-            made, token = renew_link(db.session(), me(), item.id)
-        except QuanhengError as error:
-            db.session.rollback()
-            flash(error.sentence, "danger")
-            return redirect(self.url("show", pk=pk), 303)
-        return self._link_page(made, token, gettext("激活链接已重新生成"))
-
-    def _link_page(self, account: Account, token: str, title: str) -> Any:
-        """Shown by the answer to the POST itself: the link is kept nowhere and no address leads here again. Nobody but
-        the person sees the link of an auditor or security administrator."""
-        answer = make_response(
-            self.render_template(
-                "pages/account_link.html",
-                title=title,
-                account=account,
-                link="" if account.kind in TRUSTED else activation_url(token),
-                waits=not token,
-                phone=mask_phone(account.phone),
-                view=self,
-            )
-        )
-        answer.headers["Cache-Control"] = "no-store"
-        return answer
 
 
 def _queue_value(item: Account, column: str) -> Any:

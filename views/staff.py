@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import flash, redirect, request
+from flask import request
 from flask_appbuilder import expose
 from flask_appbuilder.models.filters import BaseFilter
 from flask_appbuilder.security.decorators import has_access
@@ -20,15 +20,16 @@ from app.errors import QuanhengError
 from app.fab.fields import Ticks
 from app.fab.interface import PGInterface
 from app.fab.parts import Button, state_chip
-from app.operations.account import activation_url, issue_account, renew_link
+from app.operations.account import issue_account
 from app.workflow import ACCOUNT
 from app.workflow.engine import Field, Step
 from models.account import Account
 from models.base import db
-from models.enums import AccountKind, AccountState, Role
+from models.enums import AccountKind, Role
 from models.types import mask_phone
+from views.activation_link import LinkView
 from views.edge import clean
-from views.workflow_view import WorkflowView, me, put_on_form
+from views.workflow_view import me, put_on_form
 
 MANAGER = frozenset({Role.IMG})
 ORDER = (Role.REC, Role.VER, Role.APR, Role.IMG)
@@ -67,7 +68,7 @@ class OwnStaff(BaseFilter):
         return query.filter(Account.institute_id == me().institute_id, Account.kind == AccountKind.INSTITUTE)
 
 
-class StaffView(WorkflowView):
+class StaffView(LinkView):
     """Staff of the manager's institute: 调整职责, 停用 and 启用 are the account's own steps."""
 
     workflow = ACCOUNT
@@ -119,10 +120,7 @@ class StaffView(WorkflowView):
         return [Button("issue", gettext("新增人员"), self.url("issue"), "get", style="primary", icon="plus")]
 
     def extra_buttons(self, item: Any) -> list[Button]:
-        if item.state != AccountState.INVITED:
-            return []
-        ask = gettext("原激活链接立即失效，确定重新生成吗？")
-        return [Button("renew", gettext("重新发送激活链接"), self.url("renew", pk=item.id), confirm=ask)]
+        return self.renew_buttons(item)
 
     @expose("/issue", methods=["GET", "POST"])
     @has_access
@@ -143,7 +141,7 @@ class StaffView(WorkflowView):
                     institute_id=me().institute_id,
                     valid_until=form.valid_until.data,
                 )
-                return self._link_page(made, token, gettext("账号已派发"))
+                return self.link_page(made, token, gettext("账号已派发"))
             except QuanhengError as error:
                 db.session.rollback()
                 problems = put_on_form(form, error)
@@ -158,25 +156,6 @@ class StaffView(WorkflowView):
             cancel_url=self.url("list"),
         )
         return page, 422 if request.method == "POST" else 200
-
-    @expose("/renew/<pk>", methods=["POST"])
-    @has_access
-    def renew(self, pk: str) -> Any:
-        """Another activation link; the old one dies."""
-        item = self.load_item(pk)
-        try:
-            made, token = renew_link(db.session(), me(), item.id)
-        except QuanhengError as error:
-            db.session.rollback()
-            flash(error.sentence, "danger")
-            return redirect(self.url("show", pk=pk), 303)
-        return self._link_page(made, token, gettext("激活链接已重新生成"))
-
-    def _link_page(self, account: Account, token: str, title: str) -> Any:
-        """Shown by the answer to the POST itself: the link is kept nowhere and no address leads here again."""
-        return self.render_template(
-            "pages/account_link.html", title=title, account=account, link=activation_url(token), view=self
-        )
 
 
 def _lapsed(account: Account) -> bool:

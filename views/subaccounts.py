@@ -18,16 +18,16 @@ from wtforms.validators import InputRequired
 from app.errors import QuanhengError
 from app.fab.interface import PGInterface
 from app.fab.parts import Button
-from app.operations.account import renew_link
 from app.operations.subaccount import invite_sub
 from app.profiles import switch_on
 from app.workflow import ACCOUNT
 from models.account import Account
 from models.base import db
-from models.enums import AccountState, Role
+from models.enums import Role
 from models.types import mask_phone
+from views.activation_link import LinkView
 from views.edge import clean
-from views.workflow_view import WorkflowView, me, put_on_form
+from views.workflow_view import me, put_on_form
 
 MAIN = frozenset({Role.ENT})
 
@@ -54,7 +54,7 @@ class OwnSubs(BaseFilter):
         return query.filter(Account.unit_id == me().unit_id, Account.roles.contains([Role.SUB.value]))
 
 
-class SubaccountView(WorkflowView):
+class SubaccountView(LinkView):
     """The sub-users of the main account's unit."""
 
     workflow = ACCOUNT
@@ -98,10 +98,7 @@ class SubaccountView(WorkflowView):
         return self.head_buttons(item)
 
     def extra_buttons(self, item: Any) -> list[Button]:
-        if item.state != AccountState.INVITED:
-            return []
-        ask = gettext("原激活链接立即失效，确定重新发送短信吗？")
-        return [Button("renew", gettext("重新发送激活链接"), self.url("renew", pk=item.id), confirm=ask)]
+        return self.renew_buttons(item, gettext("原激活链接立即失效，确定重新发送短信吗？"))
 
     @expose("/invite", methods=["GET", "POST"])
     @has_access
@@ -131,15 +128,7 @@ class SubaccountView(WorkflowView):
         )
         return page, 422 if request.method == "POST" else 200
 
-    @expose("/renew/<pk>", methods=["POST"])
-    @has_access
-    def renew(self, pk: str) -> Any:
-        """Another link; the old one dies."""
-        item = self.load_item(pk)
-        try:
-            renew_link(db.session(), me(), item.id)
-            flash(gettext("激活链接已发送到 %(phone)s。", phone=mask_phone(item.phone)), "success")
-        except QuanhengError as error:
-            db.session.rollback()
-            flash(error.sentence, "danger")
+    def renewed(self, account: Account, token: str) -> Any:
+        """The new link went to the phone and is shown nowhere."""
+        flash(gettext("激活链接已发送到 %(phone)s。", phone=mask_phone(account.phone)), "success")
         return redirect(self.url("list"), 303)

@@ -133,7 +133,7 @@ def is_predicate(node: ast.FunctionDef) -> bool:
 
 @cache
 def mutants() -> tuple[Mutant, ...]:
-    """Every mutant of the module, each with a text that says what was done; copying the tree so often takes a while."""
+    """Every mutant of the module, each with a text that says what was done."""
     return tuple(_mutants())
 
 
@@ -143,27 +143,32 @@ def _mutants() -> Iterator[Mutant]:
         if isinstance(top, ast.FunctionDef) and top.name not in SKIPPED:
             if is_predicate(top) or (top.returns and "ColumnElement" in ast.unparse(top.returns)):
                 for word in ("true", "false"):
-                    new = copy.deepcopy(tree)
-                    new.body[number].body = [ast.Return(call(word))]  # type: ignore[attr-defined]
-                    if ast.unparse(new) != ast.unparse(tree):
-                        yield Mutant(f"{top.name}: whole predicate → {word}()", top.name, new)
+                    new = copy.deepcopy(top)
+                    new.body = [ast.Return(call(word))]
+                    if ast.unparse(new) != ast.unparse(top):
+                        yield Mutant(f"{top.name}: whole predicate → {word}()", top.name, put(tree, number, new))
             yield from _inside(tree, number, top, top.name, top.body)
         elif isinstance(top, ast.Assign) and isinstance(top.value, ast.Tuple):
             name = ast.unparse(top.targets[0])
             yield from _inside(tree, number, top, name, [top.value])
 
 
-def _inside(tree: ast.Module, number: int, top: ast.AST, name: str, parts: list[Any]) -> Iterator[Mutant]:
+def _inside(tree: ast.Module, number: int, top: ast.stmt, name: str, parts: list[Any]) -> Iterator[Mutant]:
     nodes = list(ast.walk(top))
     wanted = {id(n) for part in parts for n in ast.walk(part)}
     for place, node in enumerate(nodes):
         if id(node) not in wanted or _is_annotation(node, nodes):
             continue
         for what, new in variants(node):
-            twin = copy.deepcopy(tree)
-            old = list(ast.walk(twin.body[number]))[place]
-            twin.body[number] = _Put(old, new).visit(twin.body[number])
-            yield Mutant(f"{name}: {what}", name, ast.fix_missing_locations(twin))
+            twin = copy.deepcopy(top)
+            old = list(ast.walk(twin))[place]
+            yield Mutant(f"{name}: {what}", name, put(tree, number, _Put(old, new).visit(twin)))
+
+
+def put(tree: ast.Module, number: int, new: ast.stmt) -> ast.Module:
+    """The module with another statement in one place; the others are shared, copying them so often takes a minute."""
+    body = [*tree.body[:number], ast.fix_missing_locations(new), *tree.body[number + 1 :]]
+    return ast.Module(body=body, type_ignores=[])
 
 
 def _is_annotation(node: ast.AST, nodes: list[ast.AST]) -> bool:
@@ -206,8 +211,8 @@ def put_in_place(mutant: Mutant) -> None:
     scope._options.cache_clear()
 
 
-def by_hand() -> dict[str, Callable[[], Callable[[], None]]]:
-    """Damage to the hooks: name → do it, giving back the way to undo it."""
+def by_hand() -> dict[str, tuple[list[type[Model]], Callable[[], Callable[[], None]]]]:
+    """Damage to the hooks: name → (the models it can show on, do it, giving back the way to undo it)."""
     session_class = type(db.session())
 
     def unhook(name: str, hook: Any) -> Callable[[], Callable[[], None]]:
@@ -232,8 +237,8 @@ def by_hand() -> dict[str, Callable[[], Callable[[], None]]]:
 
         return damage
 
-    found = {f"{m.__name__} is not registered": forget(m) for m in list(SCOPES)}
-    return {"queries are not restricted": unhook("do_orm_execute", scope._restrict), **found}
+    found = {f"{m.__name__} is not registered": ([m], forget(m)) for m in list(SCOPES)}
+    return {"queries are not restricted": (list(SCOPES), unhook("do_orm_execute", scope._restrict)), **found}
 
 
 def _listens(cls: type, name: str, hook: Any) -> bool:
@@ -258,24 +263,20 @@ def run(session: Any, world: Any, only: Callable[[Mutant], bool] = lambda _m: Tr
             models = [m for m in whole if m in reached[mutant.touched]]
             if bench.first_difference(models) is None:
                 alive.append(mutant.what)
-        except Broken:
-            bench = Bench(session, world)  # noticed by an error; the transaction is gone, so lay the floor again
-        except (NameError, SyntaxError, TypeError, ValueError):
-            session.rollback()
-            bench = Bench(session, world)
+        except (Broken, NameError, SyntaxError, TypeError, ValueError):
+            pass  # noticed by an error
         finally:
             SCOPES.clear()
             SCOPES.update(whole)
             scope._options.cache_clear()
-    for name, damage in by_hand().items():
+    for name, (models, damage) in by_hand().items():
         tried += 1
-        models = list(SCOPES)
         undo = damage()
         try:
             if bench.first_difference(models, how="by_session") is None:
                 alive.append(name)
         except Broken:
-            bench = Bench(session, world)
+            pass
         finally:
             undo()
     assert bench.first_difference(list(SCOPES)) is None, "everything is back in its place"
