@@ -111,16 +111,18 @@ class Bench:
 
     def first_difference(self, models: Any, *, how: str = "by_predicate") -> str | None:
         """Which cell the two computations disagree on, or None."""
-        savepoint = self.session.begin_nested()
+        try:
+            with self.session.begin_nested():
+                return self._look(models, how)
+        except Exception as error:  # a predicate that breaks is noticed as well
+            raise Broken(str(error)[:200]) from error
+
+    def _look(self, models: Any, how: str) -> str | None:
         for model in models:
             for nick in self.people:
-                try:
-                    got = getattr(self, how)(nick, model)
-                except Exception as error:  # a predicate that breaks is noticed as well
-                    savepoint.rollback()
-                    raise Broken(f"{nick} × {model.__name__}: {type(error).__name__}") from error
-                if got != self.wanted(nick, model):
-                    more, less = len(got - self.wanted(nick, model)), len(self.wanted(nick, model) - got)
+                got, wanted = getattr(self, how)(nick, model), self.wanted(nick, model)
+                if got != wanted:
+                    more, less = len(got - wanted), len(wanted - got)
                     return f"{nick} × {model.__name__}: {more} too many, {less} missing"
         return None
 
