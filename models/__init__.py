@@ -16,11 +16,13 @@ from models.base import Model, db, metadata
 from models.certificate import Certificate, NumberCounter
 from models.filing import Filing
 from models.instrument import Instrument
-from models.job import ImportRow, Job
+from models.job import BulkLine, ImportRow, Job
+from models.ledger import InstrumentMerge, InstrumentTransfer, Nozzle
 from models.log import AuditLog, TransitionLog
-from models.organisation import Institute, InstituteCapability, TypeApproval, Unit, UnitContact
+from models.organisation import Institute, InstituteCapability, InstituteInstrument, TypeApproval, Unit, UnitContact
 from models.outbox import Beat, DevelopmentMail, Message, Outbox, Reminder
-from models.reference import CalendarException, Category, Division
+from models.preference import ColumnMapping, ListSetting, SavedView
+from models.reference import CalendarException, Category, CategoryRule, Division
 from models.site import ProfileSetting, SiteFile, SiteText
 
 __all__ = [
@@ -31,10 +33,13 @@ __all__ = [
     "Attachment",
     "AuditLog",
     "Beat",
+    "BulkLine",
     "CalendarException",
     "Captcha",
     "Category",
+    "CategoryRule",
     "Certificate",
+    "ColumnMapping",
     "Consent",
     "DevelopmentMail",
     "Division",
@@ -43,15 +48,21 @@ __all__ = [
     "ImportRow",
     "Institute",
     "InstituteCapability",
+    "InstituteInstrument",
     "Instrument",
+    "InstrumentMerge",
+    "InstrumentTransfer",
     "Job",
+    "ListSetting",
     "Message",
     "Model",
+    "Nozzle",
     "NumberCounter",
     "Outbox",
     "ProfileSetting",
     "RecoveryRequest",
     "Reminder",
+    "SavedView",
     "SiteFile",
     "SiteText",
     "Slot",

@@ -86,6 +86,28 @@ class InstrumentState(StrEnum):
     MERGED = "merged"
 
 
+class NozzleState(StrEnum):
+    IN_USE = "in_use"
+    FORMER = "former"
+
+
+class TransferState(StrEnum):
+    ASKED = "asked"
+    ACCEPTED = "accepted"
+    REFUSED = "refused"
+    WITHDRAWN = "withdrawn"
+    LAPSED = "lapsed"
+
+
+class LineOutcome(StrEnum):
+    """What became of one row of a bulk act."""
+
+    WAITING = "waiting"
+    DONE = "done"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
 class FilingState(StrEnum):
     PENDING = "pending"
     SUBMITTED = "submitted"
@@ -156,6 +178,13 @@ class Purpose(StrEnum):
 class DeliveryMode(StrEnum):
     DELIVER = "deliver"
     ONSITE = "onsite"
+
+
+class InstrumentKind(StrEnum):
+    """器具类型 (S3): only working instruments are under compulsory verification by the catalogue."""
+
+    WORKING = "working"
+    STANDARD = "standard"
 
 
 class Origin(StrEnum):

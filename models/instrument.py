@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from datetime import date
 
-from sqlalchemy import CheckConstraint, Date, ForeignKey, Index, Integer, String, text
+from sqlalchemy import Boolean, CheckConstraint, Date, ForeignKey, Index, Integer, SmallInteger, String, text
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from models.base import Flowing, Model, one_of
-from models.enums import Conclusion, DeliveryMode, InstrumentState, Origin, Purpose
+from models.enums import Conclusion, DeliveryMode, InstrumentKind, InstrumentState, Origin, Purpose
 from models.organisation import Institute, Unit
 from models.reference import Category, Division
 
@@ -22,8 +23,11 @@ class Instrument(Flowing, Model):
         one_of("purpose", Purpose),
         one_of("delivery_mode", DeliveryMode),
         one_of("origin", Origin),
+        one_of("kind", InstrumentKind),
         one_of("last_result", Conclusion, nullable=True),
         CheckConstraint("quantity >= 1", name="quantity"),
+        CheckConstraint("quality BETWEEN 0 AND 100", name="quality"),
+        Index("uq_instrument_code", "code", unique=True, postgresql_where=text("code IS NOT NULL")),
         # I-19: the key is unique among a unit's rows that still exist
         Index(
             "uq_instrument_dup_key",
@@ -88,8 +92,27 @@ class Instrument(Flowing, Model):
     last_result: Mapped[str | None] = mapped_column(String(10), comment="检定结果")
     verified_on: Mapped[date | None] = mapped_column(Date, comment="检定日期")
     institute_id: Mapped[int | None] = mapped_column(ForeignKey("institute.id"), index=True, comment="检定机构")
+    kind: Mapped[str] = mapped_column(String(10), server_default="working", default="working", comment="器具类型")
+    installed_on: Mapped[date | None] = mapped_column(Date, comment="安装日期")
+    produced_on: Mapped[date | None] = mapped_column(Date, comment="生产日期")
+    type_approval_no: Mapped[str] = mapped_column(String(50), server_default="", default="", comment="型批证书号")
+    station: Mapped[str] = mapped_column(String(100), server_default="", default="", comment="所属充电站")
+    code: Mapped[str | None] = mapped_column(String(18), comment="计量器具编码")
+    certificate_no: Mapped[str] = mapped_column(String(40), server_default="", default="", comment="证书编号")
+    # 非强检: kept in the ledger because the unit's own workbook holds it; never filed, booked or reminded of
+    compulsory: Mapped[bool] = mapped_column(Boolean, server_default=text("true"), default=True, comment="强制检定")
+    declared_category_id: Mapped[int | None] = mapped_column(
+        ForeignKey("category.id"), comment="按铭牌的二级目录"
+    )  # kept for statistics when the deployment redirects a category (CAT-05)
+    filed_on: Mapped[date | None] = mapped_column(Date, comment="备案通过日期")
+    hidden: Mapped[bool] = mapped_column(
+        Boolean, server_default=text("false"), default=False, comment="已从使用单位库中移除"
+    )  # 彻底删除 of a verified instrument: the unit no longer sees it, institutes and regulators do
+    merged_into_id: Mapped[int | None] = mapped_column(ForeignKey("instrument.id"), index=True, comment="并入的器具")
+    quality: Mapped[int | None] = mapped_column(SmallInteger, comment="数据质量")
+    quality_faults: Mapped[list[str]] = mapped_column(JSONB, server_default="[]", default=list, comment="数据问题")
     unit: Mapped[Unit] = relationship()
-    category: Mapped[Category] = relationship()
+    category: Mapped[Category] = relationship(foreign_keys=[category_id])
     division: Mapped[Division] = relationship()
     institute: Mapped[Institute | None] = relationship()
 

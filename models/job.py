@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import BigInteger, DateTime, ForeignKey, Index, Integer, String, text
+from sqlalchemy import BigInteger, Boolean, DateTime, ForeignKey, Index, Integer, String, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from models.account import Account
 from models.base import Identified, Model, Stamped, one_of
-from models.enums import JobState
+from models.enums import JobState, LineOutcome
 
 
 class Job(Identified, Stamped, Model):
@@ -72,3 +72,27 @@ class ImportRow(Model):
     problems: Mapped[list[dict[str, object]]] = mapped_column(JSONB, server_default="[]", comment="问题")
     dup_key: Mapped[str] = mapped_column(String(500), comment="查重键")
     instrument_id: Mapped[int | None] = mapped_column(BigInteger, comment="器具")
+    # what was typed, by field key: a row can be corrected on the page and checked again
+    cells: Mapped[dict[str, object]] = mapped_column(JSONB, server_default="{}", default=dict, comment="填写内容")
+    edited: Mapped[bool] = mapped_column(Boolean, server_default=text("false"), default=False, comment="已在线修改")
+
+
+class BulkLine(Model):
+    """One row of a bulk act: chosen when it was confirmed, never more, and what became of it (I-25, I-31).
+
+    `before` holds the fields the act changed as they were; `after_version` says whether anybody touched the row since.
+    """
+
+    __tablename__ = "bulk_line"
+    __table_args__ = (
+        one_of("outcome", LineOutcome),
+        Index("ix_bulk_line_waiting", "job_id", "position", postgresql_where=text("outcome = 'waiting'")),
+        Index("ix_bulk_line_outcome", "job_id", "outcome", "position"),
+    )
+    job_id: Mapped[int] = mapped_column(ForeignKey("job.id", ondelete="CASCADE"), primary_key=True, comment="任务")
+    position: Mapped[int] = mapped_column(Integer, primary_key=True, comment="次序")
+    entity_id: Mapped[int] = mapped_column(BigInteger, comment="记录")
+    outcome: Mapped[str] = mapped_column(String(10), server_default="waiting", default="waiting", comment="结果")
+    sentence: Mapped[str] = mapped_column(String(300), server_default="", default="", comment="说明")
+    before: Mapped[dict[str, object]] = mapped_column(JSONB, server_default="{}", default=dict, comment="办理前内容")
+    after_version: Mapped[int | None] = mapped_column(Integer, comment="办理后版本")

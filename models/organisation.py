@@ -119,3 +119,16 @@ class InstituteCapability(Identified, Model):
 
     def __str__(self) -> str:
         return f"{self.category} {self.standard_name}"
+
+
+class InstituteInstrument(Model):
+    """Which instruments an institute knows: filed with it or booked with it. Triggers on both tables keep it, so that an
+    institute's ledger walks one index; nothing else writes it (migration 0006)."""
+
+    __tablename__ = "institute_instrument"
+    institute_id: Mapped[int] = mapped_column(
+        ForeignKey("institute.id", ondelete="CASCADE"), primary_key=True, comment="技术机构"
+    )
+    instrument_id: Mapped[int] = mapped_column(
+        ForeignKey("instrument.id", ondelete="CASCADE"), primary_key=True, index=True, comment="器具"
+    )

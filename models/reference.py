@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import date
 
-from sqlalchemy import Boolean, Date, Identity, Integer, String, text
+from sqlalchemy import Boolean, Date, Identity, Integer, String, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from models.base import Model
@@ -51,6 +51,40 @@ class Category(Model):
     def nozzle(self) -> bool:
         """Dispensers are kept by nozzle: the serial number carries （n枪） (manual 003)."""
         return self.level1 in {"加油机", "加气机"}
+
+
+class CategoryRule(Model):
+    """五类内容填写: what the manual says about filling in instruments of one name (CAT-01, S3); administrators edit it.
+
+    `names` are the names it is chosen by, one a line; patterns are regular expressions over the folded half-width text.
+    """
+
+    __tablename__ = "category_rule"
+    __table_args__ = (UniqueConstraint("position"),)
+    id: Mapped[int] = mapped_column(Integer, Identity(), primary_key=True, comment="主键")
+    position: Mapped[int] = mapped_column(Integer, comment="次序")
+    names: Mapped[str] = mapped_column(String(1000), comment="器具名称")
+    level1: Mapped[str] = mapped_column(String(60), server_default="", default="", comment="一级目录")
+    level2: Mapped[str] = mapped_column(String(120), server_default="", default="", comment="二级目录")
+    emphasis: Mapped[str] = mapped_column(String(500), server_default="", default="", comment="特别强调事项")
+    delivery_mode: Mapped[str] = mapped_column(String(10), server_default="", default="", comment="送检方式")
+    purpose: Mapped[str] = mapped_column(String(12), server_default="", default="", comment="器具用途")
+    model_example: Mapped[str] = mapped_column(String(100), server_default="", default="", comment="型号规格示例")
+    range_pattern: Mapped[str] = mapped_column(String(300), server_default="", default="", comment="测量范围格式")
+    range_example: Mapped[str] = mapped_column(String(100), server_default="", default="", comment="测量范围示例")
+    accuracy_example: Mapped[str] = mapped_column(String(50), server_default="", default="", comment="准确度等级示例")
+    serial_pattern: Mapped[str] = mapped_column(String(300), server_default="", default="", comment="出厂编号格式")
+    serial_example: Mapped[str] = mapped_column(String(100), server_default="", default="", comment="出厂编号示例")
+    blocking: Mapped[bool] = mapped_column(
+        Boolean, server_default=text("false"), default=False, comment="不符合格式时不能保存"
+    )
+    redirect_to: Mapped[str] = mapped_column(String(60), server_default="", default="", comment="改选的二级目录")
+    help_title: Mapped[str] = mapped_column(String(100), server_default="", default="", comment="示例标题")
+    help_text: Mapped[str] = mapped_column(String(2000), server_default="", default="", comment="示例说明")
+    active: Mapped[bool] = mapped_column(Boolean, server_default=text("true"), default=True, comment="启用")
+
+    def __str__(self) -> str:
+        return self.names.splitlines()[0] if self.names else ""
 
 
 class CalendarException(Model):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import ColumnElement, FromClause, String, and_, cast, exists, false, or_, select, true, union
+from sqlalchemy import ColumnElement, FromClause, String, and_, cast, exists, false, or_, select, true
 from sqlalchemy.orm import InstrumentedAttribute
 
 from app.access.principal import Principal
@@ -16,18 +16,26 @@ from models import (
     AppointmentItem,
     Attachment,
     AuditLog,
+    BulkLine,
     Certificate,
+    ColumnMapping,
     Consent,
     DevelopmentMail,
     ExternalIdentity,
     Filing,
     ImportRow,
+    InstituteInstrument,
     Instrument,
+    InstrumentMerge,
+    InstrumentTransfer,
     Job,
+    ListSetting,
     Message,
+    Nozzle,
     Outbox,
     RecoveryRequest,
     Reminder,
+    SavedView,
     Slot,
     TransitionLog,
     TypeApproval,
@@ -116,15 +124,12 @@ def _filing_at(filing: Any, institute_id: int | None) -> ColumnElement[bool]:
 def instrument(p: Principal) -> ColumnElement[bool]:
     terms: list[ColumnElement[bool]] = []
     if p.of_unit:
-        terms.append(and_(Instrument.unit_id == p.unit_id, Instrument.state.not_in(SEEN_BY_NOBODY)))
+        own = and_(Instrument.unit_id == p.unit_id, Instrument.state.not_in(SEEN_BY_NOBODY))
+        terms.append(and_(own, Instrument.hidden.is_(False)))
     if p.of_institute:
-        filed, booked = table(Filing).c, table(AppointmentItem).c
-        # One IN over both: two joined by OR would make PostgreSQL test every instrument there is. UNION and not UNION ALL:
-        # of distinct rows it knows how many there are, else it guesses 200 and looks up tens of thousands one by one.
-        known = union(
-            select(filed.instrument_id).where(_filing_at(filed, p.institute_id)),
-            select(booked.instrument_id).where(booked.institute_id == p.institute_id),
-        )
+        # what was filed or booked with it, kept by triggers: one index that is walked in the list's own order
+        link = table(InstituteInstrument).c
+        known = select(link.instrument_id).where(link.institute_id == p.institute_id)
         terms.append(Instrument.id.in_(known))
     if p.has(Role.REG):
         terms.append(and_(within(Instrument.use_division, p.area), Instrument.state.not_in(SEEN_BY_NOBODY)))
@@ -249,6 +254,62 @@ def import_row(p: Principal) -> ColumnElement[bool]:
         return false()
     own = table(Job).c
     return exists().where(own.id == ImportRow.job_id, own.account_id == p.account_id)
+
+
+@scoped(BulkLine)
+def bulk_line(p: Principal) -> ColumnElement[bool]:
+    if p.account_id is None:
+        return false()
+    own = table(Job).c
+    return exists().where(own.id == BulkLine.job_id, own.account_id == p.account_id)
+
+
+@scoped(Nozzle)
+def nozzle(p: Principal) -> ColumnElement[bool]:
+    """Whoever works with the dispenser sees its nozzles; the public does not."""
+    if p.has(Role.ANON):
+        return false()
+    return Nozzle.instrument_id.in_(select(Instrument.id).where(instrument(p)))
+
+
+@scoped(InstrumentTransfer)
+def instrument_transfer(p: Principal) -> ColumnElement[bool]:
+    terms: list[ColumnElement[bool]] = []
+    if p.of_unit:
+        terms += [InstrumentTransfer.unit_id == p.unit_id, InstrumentTransfer.receiver_unit_id == p.unit_id]
+    if p.has(Role.REG):
+        terms.append(within(InstrumentTransfer.use_division, p.area))
+    return or_(false(), *terms)
+
+
+@scoped(InstrumentMerge)
+def instrument_merge(p: Principal) -> ColumnElement[bool]:
+    return InstrumentMerge.unit_id == p.unit_id if p.of_unit else false()
+
+
+@scoped(ColumnMapping)
+def column_mapping(p: Principal) -> ColumnElement[bool]:
+    return ColumnMapping.unit_id == p.unit_id if p.of_unit else false()
+
+
+@scoped(ListSetting)
+def list_setting(p: Principal) -> ColumnElement[bool]:
+    return ListSetting.account_id == p.account_id if p.account_id is not None else false()
+
+
+@scoped(SavedView)
+def saved_view(p: Principal) -> ColumnElement[bool]:
+    """One's own, and what somebody of the same body shares."""
+    terms: list[ColumnElement[bool]] = []
+    if p.account_id is not None:
+        terms.append(SavedView.account_id == p.account_id)
+    if p.of_unit:
+        terms.append(and_(SavedView.shared, SavedView.unit_id == p.unit_id))
+    if p.of_institute:
+        terms.append(and_(SavedView.shared, SavedView.institute_id == p.institute_id))
+    if p.has(Role.REG) and p.area:
+        terms.append(and_(SavedView.shared, SavedView.area == p.area))
+    return or_(false(), *terms)
 
 
 @scoped(Message)

@@ -38,6 +38,8 @@ class Field:
 
 
 ORIGINS = (Choice("domestic", "国产", "1"), Choice("imported", "进口", "2"))
+KIND_WORDS = {"working": "工作计量器具", "standard": "计量标准器具"}
+KINDS = (Choice("working", KIND_WORDS["working"], "1"), Choice("standard", KIND_WORDS["standard"], "2"))
 # Order of the list as the national sentence names it; codes follow the Guangdong manual's own order.
 PURPOSES = (
     Choice("trade", "贸易结算", "3"),

@@ -62,7 +62,7 @@ FIELDS: Choices = (
     ("name", "器具名称"),
     ("model", "型号规格"),
     ("serial_no", "出厂编号"),
-    ("self_no", "自编号"),
+    ("own_no", "自编号"),
     ("manufacturer", "生产厂家"),
 )
 

@@ -99,7 +99,7 @@ def account(p: Principal, row: Row, rows: Rows) -> bool:
 @of("instrument")
 def instrument(p: Principal, row: Row, rows: Rows) -> bool:
     alive = row["state"] not in {"purged", "merged"}
-    if alive and (mine(p, row) or inside(p, row["use_division"])):
+    if alive and ((mine(p, row) and not row["hidden"]) or inside(p, row["use_division"])):
         return True
     if any(f["instrument_id"] == row["id"] and at(p, f) for f in rows["filing"]):
         return True
@@ -166,6 +166,38 @@ def import_row(p: Principal, row: Row, rows: Rows) -> bool:
     return any(j["id"] == row["job_id"] and own(p, j) for j in rows["job"])
 
 
+@of("bulk_line")
+def bulk_line(p: Principal, row: Row, rows: Rows) -> bool:
+    return any(j["id"] == row["job_id"] and own(p, j) for j in rows["job"])
+
+
+@of("nozzle")
+def nozzle(p: Principal, row: Row, rows: Rows) -> bool:
+    seen = any(i["id"] == row["instrument_id"] and instrument(p, i, rows) for i in rows["instrument"])
+    return seen and "ANON" not in roles(p)
+
+
+@of("instrument_transfer")
+def instrument_transfer(p: Principal, row: Row, rows: Rows) -> bool:
+    receives = bool(roles(p) & UNIT) and p.unit_id is not None and row["receiver_unit_id"] == p.unit_id
+    return mine(p, row) or receives or inside(p, row["use_division"])
+
+
+@of("instrument_merge")
+@of("column_mapping")
+def of_own_unit(p: Principal, row: Row, rows: Rows) -> bool:
+    return mine(p, row)
+
+
+@of("saved_view")
+def saved_view(p: Principal, row: Row, rows: Rows) -> bool:
+    if own(p, row):
+        return True
+    colleague = mine(p, row) or here(p, row["institute_id"])
+    same_area = "REG" in roles(p) and bool(p.area) and row["area"] == p.area
+    return row["shared"] and (colleague or same_area)
+
+
 @of("reminder")
 def reminder(p: Principal, row: Row, rows: Rows) -> bool:
     return mine(p, row) or inside(p, row["use_division"])
@@ -215,6 +247,7 @@ def administrators(p: Principal, row: Row, rows: Rows) -> bool:
 
 
 @of("job")
+@of("list_setting")
 @of("message")
 @of("external_identity")
 @of("consent")

@@ -27,6 +27,7 @@ REFERENCE = {
     "division",
     "category",
     "calendar_exception",
+    "category_rule",
     "institute",
     "institute_capability",
     # what the deployment says of itself: settings decide every request, texts and files are public
@@ -35,7 +36,7 @@ REFERENCE = {
     "site_file",
 }
 """Everybody may read them."""
-INTERNAL = {"verification_code", "captcha", "number_counter", "beat"}
+INTERNAL = {"verification_code", "captcha", "number_counter", "beat", "institute_instrument"}
 """No page shows them; only the code that owns them reads them."""
 PUBLISHED = {"profile_setting", "site_text", "site_file"}
 """What the platform says of itself: read by everybody through its pages, written on the administrator's only."""

@@ -151,6 +151,7 @@ def _business(f: Floor) -> None:
             delivery_mode="onsite",
             dup_key=f"w{number}",
             search_text="w",
+            hidden=f.dice.random() < 0.2,
         )
         f.instruments.append(made)
     for instrument in f.instruments[:100]:
@@ -247,6 +248,32 @@ def _traces(f: Floor) -> None:
         )
         job = f.put("job", account_id=f.one(f.accounts), kind="w", **f.body(state="done"))
         f.put("import_row", job_id=job, position=1, values={})
+        f.put("bulk_line", job_id=job, position=1)
+        f.put("nozzle", instrument_id=f.one(f.instruments), number=number + 1)
+        giver, receiver = f.dice.sample(units[:3] + f.units, 2)
+        if giver != receiver:
+            f.put(
+                "instrument_transfer",
+                state="refused",
+                instrument_id=f.one(f.instruments),
+                unit_id=giver,
+                receiver_unit_id=receiver,
+                use_division=f.division,
+                asked_by_id=f.one(f.accounts),
+            )
+        f.put("list_setting", account_id=f.accounts[number % 70], list_name=f"w{number}")
+        body = f.one(("unit", "institute", "area", "none"))
+        f.put(
+            "saved_view",
+            account_id=f.one(f.accounts),
+            list_name="w",
+            name=f"w{number}",
+            shared=f.dice.random() < 0.7,
+            unit_id=f.one(units) if body == "unit" else None,
+            institute_id=f.one(f.institutes) if body == "institute" else None,
+            area=f.one(("4401", "440103", "44", "")) if body == "area" else None,
+        )
+        f.put("column_mapping", unit_id=f.one(units), signature=f"w{number}", mapping={})
         f.put(
             "transition_log",
             entity="w",
@@ -261,6 +288,14 @@ def _traces(f: Floor) -> None:
         f.put("consent", account_id=f.one(f.accounts))
         f.put("web_session", key_hash=f"w{number}", account_id=f.one(f.accounts, 0.3), data={})
         f.put("audit_log", role="w", action=f.one(("login", "w")), actor_id=f.one(f.accounts, 0.3))
+    for kept, merged in zip(f.instruments[::2], f.instruments[1::2], strict=True):
+        f.put(
+            "instrument_merge",
+            unit_id=f.one(units),
+            kept_id=kept,
+            merged_id=merged,
+            account_id=f.one(f.accounts),
+        )
     for _ in range(3):
         f.put("development_mail", body="w")
         f.put("outbox", channel="w", payload={})
