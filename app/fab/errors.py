@@ -75,6 +75,7 @@ def error_page(code: int, text: ErrorText | None = None, detail: str = "") -> An
         return jsonify(error=detail or f"{text.title}{gettext('：')}{meaning}", request_id=number), code
     # A failed request may have no usable database: its page asks nothing about the account.
     inside = code < 500 and _logged_in()
+    g.setdefault("_menu_counts", {})  # a wrong address costs no counting of what waits
     template = "errors/inside.html" if inside else "errors/outside.html"
     return render_template(template, code=code, text=text, meaning=meaning, number=number), code
 
