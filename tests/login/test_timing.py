@@ -60,7 +60,9 @@ def test_known_and_unknown_names_cost_the_same(app, world, monkeypatch):
         with app.app_context():
             engine = db.engine
         with counted(monkeypatch, engine) as seen:
-            answer = client.post("/login/", data={"username": name, "password": "wrong-password-1", "csrf_token": token})
+            answer = client.post(
+                "/login/", data={"username": name, "password": "wrong-password-1", "csrf_token": token}
+            )
         assert answer.status_code == 422
         found[word] = seen
     assert len(found["known"]["hashes"]) == len(found["unknown"]["hashes"]) == 1, found
