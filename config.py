@@ -71,6 +71,12 @@ def settings() -> dict[str, object]:
         "VAR_DIR": str(var_dir()),
         "SECRETS_DIR": os.environ.get("QUANHENG_SECRETS") or str(var_dir() / "secrets"),  # further keys: see docs
         "UPLOAD_DIR": os.environ.get("QUANHENG_UPLOADS") or str(var_dir() / "uploads"),
+        # electronic signatures (docs/adr/0009-signature.md): a PKCS#12 file and a file with its password; a folder with
+        # <institute code>.p12 and <institute code>.password for institutes with a key of their own; an RFC 3161 service
+        "SIGNING_KEY": os.environ.get("QUANHENG_SIGNING_KEY", ""),
+        "SIGNING_PASSWORD_FILE": os.environ.get("QUANHENG_SIGNING_PASSWORD_FILE", ""),
+        "SIGNING_FOLDER": os.environ.get("QUANHENG_SIGNING_FOLDER", ""),
+        "TIMESTAMP_URL": os.environ.get("QUANHENG_TIMESTAMP_URL", ""),  # empty: no time stamps
         # stores
         "SQLALCHEMY_DATABASE_URI": os.environ.get("DATABASE_URL") or own.database_url,
         "SQLALCHEMY_ENGINE_OPTIONS": {

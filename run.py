@@ -24,6 +24,8 @@ from app.fab.dberrors import register_lookup
 from app.fab.errors import init_errors
 from app.fab.face import init_face
 from app.fab.locale import init_locale
+from app.operations.signing import check_signing
+from app.workflow import journal
 from config import ROOT, settings
 from models.base import db
 from views.edge import csrf, init_edge, init_refusals
@@ -49,6 +51,7 @@ def create_app(overrides: dict[str, object] | None = None) -> Flask:
     app.session_interface = DatabaseSessions()
     token_settings(app)
     scope.install(FlaskSession)
+    journal.install(FlaskSession)
     register_lookup(sentence_for)
     init_headers(app)
     db.init_app(app)
@@ -67,7 +70,7 @@ def create_app(overrides: dict[str, object] | None = None) -> Flask:
     init_locale(app)
     init_errors(app)
     init_refusals(app)
-    app.extensions["start_checks"] = [check_public]
+    app.extensions["start_checks"] = [check_public, check_signing]
     assert_safe(app)
     return app
 

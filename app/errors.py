@@ -7,7 +7,9 @@ class QuanhengError(Exception):
     """Something the caller did or asked that cannot be. `sentence` is shown as it is."""
 
     status = 422
-    code = "G-FIELD"
+    code: str = "G-FIELD"
+    fix_url: str | None = None
+    """Where the person can cure it (BEYOND 3), when there is such a page."""
 
     def __init__(self, sentence: str, *, field: str | None = None) -> None:
         super().__init__(sentence)

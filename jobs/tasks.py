@@ -15,19 +15,23 @@ from app.access.audit import note_seal, seal
 from app.access.principal import as_system
 from app.channels import deliver as delivery
 from app.channels.bell import ring, ring_job
-from app.operations import filing, ledger_export, ledger_import, reviews
+from app.operations import bulk, certificate_files, filing, ledger_export, ledger_import, reviews, transfer
 from app.operations.affiliation import expire_links
 from app.operations.certificate import publish_certificate
+from app.operations.instrument_quality import refresh_all
 from app.operations.job import run_job as run_job_row
 from app.operations.job import waiting_jobs
 from app.operations.reminders import run_reminders
 from app.operations.retention import run_retention
+from app.profiles import setting
 from app.workflow import APPOINTMENT, fire
 from models import Appointment, Beat, Outbox
 from models.base import db
 
 delivery.JOBS["publish_certificate"] = publish_certificate
-assert all((filing.KIND, ledger_export.KIND, ledger_import.KIND)), "importing the modules registers their runners"
+assert all((bulk.KIND, filing.KIND, ledger_export.KIND, ledger_import.KIND, certificate_files.ZIP)), (
+    "importing the modules registers their runners"
+)
 
 
 def _beat(name: str) -> None:
@@ -56,7 +60,7 @@ def reconcile() -> None:
             ring(current_app)
         for job_id in waiting_jobs(db.session(), db.engine):
             ring_job(current_app, job_id)
-        owed = [name for name, (at, _task) in DAILY.items() if _owed(name, at)]
+        owed = [name for name, (at, _task) in DAILY.items() if _owed(name, at if isinstance(at, time) else at())]
         db.session.commit()
     for name in owed:
         DAILY[name][1]()
@@ -153,6 +157,16 @@ def retain() -> None:
         _beat("retention")
 
 
+def lapse_transfers() -> int:
+    """变更使用单位 that the receiving unit did not answer within its 14 days."""
+    with as_system("nobody answered the request in time") as system:
+        count = transfer.lapse_transfers(db.session(), system)
+        _beat("lapse_transfers")
+        if count:
+            ring(current_app)
+        return count
+
+
 def remind_reviewers() -> int:
     """Tell reviewers what waits, at the profile's times; a minute in which a time was missed is caught up."""
     with as_system("reviewers are told what waits"):
@@ -175,11 +189,26 @@ def tell_of_late_reviews() -> int:
         return count
 
 
-DAILY: dict[str, tuple[time, Callable[[], object]]] = {
+def reminder_time() -> time:
+    """When the day's reminders go out, as the settings page has it."""
+    return time.fromisoformat(str(setting("reminder", "run_at")))
+
+
+def score_ledger() -> int:
+    """Nightly: what time changes of the ledger's data quality, and what came in by SQL."""
+    with as_system("the data quality of the whole ledger is the platform's to compute"):
+        count = refresh_all(db.session())
+        _beat("quality")
+        return count
+
+
+DAILY: dict[str, tuple[time | Callable[[], time], Callable[[], object]]] = {
     "clean_up": (time(2), clean_up),
     "retention": (time(2, 30), retain),
     "expire_affiliations": (time(3), expire_affiliations),
-    "remind": (time(6, 30), remind),
+    "lapse_transfers": (time(3, 10), lapse_transfers),
+    "remind": (reminder_time, remind),
+    "quality": (time(4), score_ledger),
     "late_reviews": (time(8, 30), tell_of_late_reviews),
 }
 """What every day owes, from which hour on (Asia/Shanghai)."""

@@ -22,7 +22,7 @@ def include_object(obj, name, kind, reflected, compare_to):
     if kind == "index" and obj is not None and not reflected:
         return not any(getattr(e, "__visit_name__", "") == "textclause" for e in obj.expressions)
     if kind == "index" and reflected and compare_to is None:
-        return not name.endswith(("_bg", "_reversed", "_serial", "_division"))
+        return not name.endswith(("_bg", "_reversed", "_serial", "_division", "_folded"))
     return True
 
 

@@ -38,6 +38,9 @@ class Certificate(Flowing, Model):
             "state NOT IN ('issued', 'superseded', 'revoked') OR pdf_sha256 IS NOT NULL", name="issued_has_pdf"
         ),
         CheckConstraint("valid_until IS NULL OR valid_until > verified_on", name="validity"),
+        Index("ix_certificate_number_folded", text("fold_number(number) text_pattern_ops")),
+        Index("ix_certificate_number_folded_reversed", text("reverse(fold_number(number)) text_pattern_ops")),
+        Index("ix_certificate_pdf_sha256", "pdf_sha256"),
         # I-4: unique per institute, for ever (the year stands in the number)
         Index("uq_certificate_number", "institute_id", "number", unique=True),
         # a killed worker or a double click never makes two papers of one verification

@@ -23,6 +23,9 @@ from models.base import Identified, Model
 from models.instrument import Instrument
 from models.types import EncryptedText
 
+NO_RECORD = -1000
+"""The threshold of a reminder about an instrument that has neither due date nor result (S2: 无检定记录)."""
+
 
 class Outbox(Identified, Model):
     """Something to send, written in the transaction of its cause and delivered after commit, at least once.

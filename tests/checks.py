@@ -37,7 +37,7 @@ FAB_PAGES = (
     "templates/appbuilder/general/model/",
     "templates/appbuilder/general/confirm.html",
 )
-EXPRESSION_INDEX = ("_bg", "_reversed", "_serial", "_division")
+EXPRESSION_INDEX = ("_bg", "_reversed", "_serial", "_division", "_folded")
 
 
 def keep(obj: Any, name: str, kind: str, reflected: bool, compare_to: Any) -> bool:

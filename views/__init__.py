@@ -35,8 +35,10 @@ def fab_views() -> list[type]:
     from views.appointment import AppointmentView
     from views.audit import AuditLogView
     from views.category import CalendarView, CategoryView
+    from views.category_rules import CategoryRuleView
     from views.certificate import CertificateView
     from views.filing import FilingView
+    from views.former import FormerView
     from views.institute import CapabilityView, InstituteView
     from views.instrument import InstrumentView
     from views.item import ItemView
@@ -47,13 +49,18 @@ def fab_views() -> list[type]:
     from views.slot import SlotView
     from views.staff import StaffView
     from views.subaccounts import SubaccountView
+    from views.transfer import TransferView
     from views.unit import UnitView
     from views.unit_changes import UnitChangeView
+    from views.warnings import WarningView
 
     return [
         InstrumentView,
+        FormerView,
+        TransferView,
         FilingView,
         ReminderView,
+        WarningView,
         AppointmentView,
         ItemView,
         CertificateView,
@@ -69,6 +76,7 @@ def fab_views() -> list[type]:
         CapabilityView,
         MessageView,
         CategoryView,
+        CategoryRuleView,
         CalendarView,
         DevelopmentMailView,
         AuditLogView,
@@ -83,13 +91,17 @@ def pages() -> list:
     from views.api_token import api_token
     from views.bindings import bindings
     from views.booking import booking
+    from views.bulk import bulk_pages
     from views.captcha import captchas
+    from views.category_rules import rule_help
     from views.confirm import confirm_pages
     from views.contact_prompt import contact_pages
+    from views.duplicates import duplicate_pages
     from views.files import files
     from views.filing_submit import filing_submit
     from views.help import help_pages
-    from views.imports import imports
+    from views.import_mapping import imports
+    from views.instrument_quality import ledger_quality
     from views.job import jobs
     from views.login import ways_in
     from views.me import own_pages
@@ -100,22 +112,28 @@ def pages() -> list:
     from views.password import password_pages
     from views.personal import personal_pages
     from views.portal import portal
+    from views.portal_hash import portal_hash
     from views.recovery import recovery
     from views.registration import registration
     from views.registration_code import registration_help
     from views.registration_mine import mine_pages
+    from views.saved_views import saved_views
     from views.search import search_pages
     from views.second_factor import factor_pages
     from views.sessions import session_pages
     from views.settings import settings_pages
     from views.site_texts import site_pages
     from views.sso import sso
+    from views.stickers import sticker_pages
+    from views.transfer import transfer_pages
     from views.unit_master import master_pages
     from views.unit_profile import unit_pages
     from views.unmask import unmask_pages
 
     return [
         portal,
+        portal_hash,
+        sticker_pages,
         account_import,
         api_token,
         registration,
@@ -133,17 +151,23 @@ def pages() -> list:
         affiliation_pages,
         business_pages,
         quality_pages,
+        ledger_quality,
+        duplicate_pages,
         contact_pages,
         unit_pages,
         master_pages,
         personal_pages,
         booking,
+        bulk_pages,
+        transfer_pages,
         files,
         filing_submit,
         imports,
         jobs,
         options,
         help_pages,
+        rule_help,
+        saved_views,
         search_pages,
         settings_pages,
         site_pages,

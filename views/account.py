@@ -172,10 +172,6 @@ class AccountView(LinkView):
         flash(gettext("已会签，激活链接已直接发给%(name)s本人。", name=done.name), "success")
         return redirect(self.url("show", pk=done.id), 303)
 
-    def change_label(self, key: str) -> str:
-        """Changes of a registration are kept under the words of its form."""
-        return key
-
     def list_buttons(self) -> list[Button]:
         if not self.may("issue"):
             return []
@@ -204,7 +200,7 @@ class AccountView(LinkView):
         if me().has(Role.ADM, Role.SEC, Role.AUD):  # LOG-19
             context = {"entries": entries(db.session(), item.id)}
             tabs.append(DetailTab("logins", gettext("登录记录"), "pages/_logins.html", context))
-        return [*tabs, self.history_tab(lines)]
+        return [*tabs, self.history_tab(item, lines)]
 
     # -- accounts issued by the administrator --------------------------------------------------------------------
 

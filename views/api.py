@@ -25,6 +25,7 @@ from app.workflow.engine import Workflow, fire, offered
 from models import Appointment, AppointmentItem, Certificate, Filing, Instrument
 from models.base import db
 from models.enums import Role
+from views.api_instruments import EntryApi
 from views.workflow_view import me
 
 BUSINESS = UNIT | INSTITUTE | frozenset({Role.REG})
@@ -74,6 +75,8 @@ class StepApi(RequestFilters, ModelRestApi):
                 "name": step.name,
                 "label": step.label,
                 "why_not": why,
+                "code": why.code if why else None,
+                "fix_url": why.fix_url if why else None,
                 "inputs": [{"name": n.name, "label": n.label, "required": n.required} for n in step.needs],
             }
             for step, why in offered(db.session(), row, me())
@@ -100,7 +103,7 @@ class StepApi(RequestFilters, ModelRestApi):
         return jsonify(state=row.state, label=self.workflow.label_of(row.state), version=row.version)
 
 
-class InstrumentApi(StepApi):
+class InstrumentApi(EntryApi, StepApi):
     """器具"""
 
     resource_name, class_permission_name = "instruments", "InstrumentApi"
@@ -128,10 +131,21 @@ class InstrumentApi(StepApi):
         "purpose",
         "delivery_mode",
         "purchased_on",
+        "installed_on",
+        "produced_on",
+        "kind",
+        "station",
+        "type_approval_no",
         "note",
         "verified_on",
+        "code",
+        "certificate_no",
+        "compulsory",
+        "institute.name",
+        "category.code",
         "category.level1",
         "category.level2",
+        "category.supervision",
     ]
     search_columns = ["state", "serial_no", "use_division", "valid_until", "search_text"]
     order_columns = ["id", "valid_until"]

@@ -22,6 +22,7 @@ from app.operations.appointment import free_slots
 from app.operations.unmask import LIVE_ORDERS
 from app.workflow import APPOINTMENT, ITEM
 from app.workflow.engine import Field, Step
+from app.workflow.subjects import fill_subjects
 from models.appointment import Appointment, AppointmentItem, Slot
 from models.base import db
 from models.enums import LIVE_ITEM_STATES, AppointmentState, DeliveryMode, Period, Role
@@ -173,18 +174,26 @@ def items_of(appointment_id: int) -> list[AppointmentItem]:
         .options(selectinload(AppointmentItem.instrument))
         .order_by(AppointmentItem.id)
     )
-    return list(db.session.execute(statement).scalars())
+    items = list(db.session.execute(statement).scalars())
+    fill_subjects(db.session(), items)
+    return items
+
+
+PRESSURE = "压力仪表"
+"""First level of the catalogue with gauges that must stay free of oil (CAT-10, S3)."""
 
 
 def sheet_facts(a: Appointment) -> BookingFacts:
     """What the printed sheet says; phones on paper are masked whoever prints it."""
     live = [i for i in items_of(a.id) if i.state not in {"cancelled", "rejected", "returned"}]
     deadline = a.deadline_at.astimezone(clock.ZONE).date() if a.deadline_at else None
-    notes = (
+    notes: tuple[str, ...] = (
         gettext("送检前请核对器具的型号、编号、使用单位等信息与登记一致，并携带相关资料和配套电源等附件。"),
         gettext("送检的器具应处于正常工作状态；存在故障的，请维修后再送检。"),
         gettext("现场检定的，请与检定机构约定具体时间，并提供必要的人员、场地和设备支持。"),
     )
+    if any(i.instrument.category.level1 == PRESSURE for i in live):
+        notes = (*notes, gettext("禁油压力表须与其他压力表分开装存,以防发生事故。"))
     return BookingFacts(
         number=str(a),
         status_label=APPOINTMENT.label_of(a.state),

@@ -8,7 +8,7 @@ from typing import Any
 from flask import abort
 from flask_babel import gettext
 from flask_babel import lazy_gettext as _
-from wtforms.validators import NumberRange
+from wtforms.validators import NumberRange, Optional, Regexp
 
 from app.access.audit import audit
 from app.access.roles import EVERYBODY
@@ -22,7 +22,7 @@ ADM = frozenset({Role.ADM})
 
 
 class CategoryView(CrudView):
-    """The mandatory catalogue (公告 2020 No. 42); cycles and texts may be corrected, lines are not deleted."""
+    """The mandatory catalogue (公告 2020 No. 42); lines are added, corrected and retired, never deleted (IMP-11)."""
 
     datamodel = PGInterface(Category)
     class_permission_name = "CategoryView"
@@ -42,18 +42,41 @@ class CategoryView(CrudView):
         "valid",
     ]
     search_columns = ["level1", "level2", "code", "valid"]
-    add_columns: list[str] = []
-    edit_columns = ["verification_mode", "scope_text", "cycle_months", "typical_use", "valid"]
+    add_columns = [
+        "code",
+        "level1",
+        "level2",
+        "supervision",
+        "verification_mode",
+        "scope_text",
+        "cycle_months",
+        "typical_use",
+    ]
+    edit_columns = ["supervision", "verification_mode", "scope_text", "cycle_months", "typical_use", "valid"]
+    optional_columns = frozenset({"verification_mode", "scope_text", "typical_use"})
+    choices = {"supervision": (("V", "V"), ("P", "P"), ("P+V", "P+V"))}
     order_columns = ["code", "level1", "level2", "cycle_months"]
     base_order = ("id", "asc")
     options_column = "level2"
-    validators_columns = {"cycle_months": [NumberRange(1, 120, _("“检定周期(月)”须为1～120的整数。"))]}
+    validators_columns = {
+        "cycle_months": [Optional(), NumberRange(1, 120, _("“检定周期(月)”须为1～120的整数。"))],
+        "code": [Regexp(r"[0-9]{1,12}", message=_("“种别代码”须为1～12位数字。"))],
+    }
     method_permission_name = {"options": "options"}
-    base_permissions = ["can_list", "can_show", "can_edit", "can_options"]
+    base_permissions = ["can_list", "can_show", "can_add", "can_edit", "can_options"]
     grants = {"*": ADM, "can_options": EVERYBODY}
 
     def option_text(self, item: Any) -> str:
         return f"{item.level1} / {item.level2}"
+
+    def pre_add(self, item: Any) -> None:
+        for name in self.optional_columns:
+            setattr(item, name, getattr(item, name) or "")
+
+    pre_update = pre_add
+
+    def post_add(self, item: Any) -> None:
+        audit(db.session(), "edit_category", entity="category", entity_id=item.id, code=item.code)
 
     def post_update(self, item: Any) -> None:
         audit(db.session(), "edit_category", entity="category", entity_id=item.id, cycle_months=item.cycle_months)

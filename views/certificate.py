@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import abort, flash, redirect, request
+from flask import abort, flash, g, redirect, request
 from flask_appbuilder import expose
 from flask_appbuilder.security.decorators import has_access, permission_name
 from flask_babel import gettext
@@ -18,6 +18,7 @@ from app.errors import QuanhengError
 from app.fab.interface import PGInterface
 from app.fab.parts import Button, DetailTab, Tab
 from app.operations.certificate import correct_certificate, edit_result, paper, preview, verify_url
+from app.operations.certificate_files import log_download
 from app.workflow import CERTIFICATE
 from app.workflow.engine import check_role, why_not
 from models.base import db
@@ -25,9 +26,11 @@ from models.certificate import Certificate
 from models.enums import CertificateKind, CertificateState, Conclusion, Role
 from models.types import mask_name
 from views.answers import pdf, whole
+from views.certificate_batch import CertificateBatch
 from views.edge import clean
 from views.item import result_page
 from views.result_form import ResultForm, add_rows, fill_from_certificate, typed_result
+from views.stickers import sticker_button
 from views.workflow_view import WorkflowView, me, put_on_form
 
 S = CertificateState
@@ -46,7 +49,7 @@ FACTS = (
 )
 
 
-class CertificateView(WorkflowView):
+class CertificateView(CertificateBatch, WorkflowView):
     """Certificates and notices of rejection the principal may see: a unit and a regulator only those published."""
 
     workflow = CERTIFICATE
@@ -155,6 +158,8 @@ class CertificateView(WorkflowView):
         if item.state in PRINTED:
             found.append(Button("pdf", gettext("下载"), self.url("pdf", pk=item.id), "get", icon="download"))
             found.append(Button("look", gettext("查看"), self.url("pdf", pk=item.id, inline=1), "get", icon="file"))
+            if item.state == S.ISSUED and me().has(*UNIT, *INSTITUTE):
+                found.append(sticker_button([item.id]))
         elif item.state in UNSIGNED and self.may("preview"):
             found.append(Button("preview", gettext("预览"), self.url("preview", pk=item.id), "get", icon="file"))
         address = f"/instruments/show/{item.instrument_id}"
@@ -209,9 +214,11 @@ class CertificateView(WorkflowView):
     @has_access
     @permission_name("show")
     def pdf(self, pk: str) -> Any:
-        """The stored paper, as it was issued."""
+        """The stored paper as it was issued; a marked copy of one that no longer holds."""
         item = self.load_item(pk)
         certificate, data = paper(db.session(), item.id)
+        log_download(db.session(), [item.id], "single")
+        g.keep_writes = True
         word = next(str(w) for k, w in KINDS if k == certificate.kind)
         return pdf(data, f"{word}_{certificate.number}.pdf")
 

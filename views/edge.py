@@ -106,7 +106,9 @@ def init_refusals(app: Flask) -> None:
     @app.errorhandler(QuanhengError)
     def refused(error: QuanhengError) -> Any:
         db.session.rollback()
-        answer = app.make_response(error_page(error.status, detail=error.sentence))
+        answer = app.make_response(
+            error_page(error.status, detail=error.sentence, reason=error.code, fix_url=error.fix_url)
+        )
         if isinstance(error, TooOftenError):
             answer.headers["Retry-After"] = str(error.seconds)
         return answer

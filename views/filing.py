@@ -186,9 +186,8 @@ class FilingView(WorkflowView):
         return found
 
     def detail_tabs(self, item: Any) -> list[DetailTab]:
-        history = self.history_tab(
-            [line for line in instrument_history(db.session(), me(), item.instrument_id) if line.entity == FILING.label]
-        )
+        every = instrument_history(db.session(), me(), item.instrument_id)
+        history = self.history_tab(item, [line for line in every if line.entity == FILING.label])
         return [route_tab(item), history]
 
     def step_choices(self, step: Step, need: Field, item: Any) -> list[tuple[str, str]]:

@@ -10,50 +10,60 @@ from typing import Any
 
 from flask import Blueprint, abort, flash, redirect, render_template, request, send_file
 from flask_babel import gettext
-from sqlalchemy import func, select
+from sqlalchemy import case, func, select
 
 from app.access.roles import UNIT
 from app.documents.xlsx import write_rows
 from app.errors import QuanhengError
 from app.fab.paging import Pager
-from app.fab.parts import Choice, Tab, state_chip
+from app.fab.parts import Choice
 from app.fab.request_filters import page_args
-from app.fab.urls import address
+from app.intake.reference import ReferenceTables
+from app.intake.rulebook import PSEUDO_CODES
 from app.intake.workbook import write_template
-from app.operations import ledger_import
+from app.operations import import_change, import_templates, ledger_import
+from app.operations.ledger_fields import label_of, ledger_fields, ledger_noun
 from app.operations.reference_tables import reference_tables
+from app.profiles import setting
 from app.reference import STREET
-from models import ImportRow, Job
+from models import Job
 from models.base import db
 from models.enums import JobState
 from models.reference import Category, Division
 from views.edge import ring_after_commit
 from views.guards import roles
+from views.import_page import steps
+from views.job_words import job_chip
 from views.workflow_view import me
 
 imports = Blueprint("imports", __name__, url_prefix="/imports")
-PAGE = 50
-WARNING = "warning"
+PAGE = 25
 LEVELS = {"province": "省级", "city": "市级", "county": "区县级"}
 
 
-def outcomes() -> dict[str, Choice]:
-    """Outcome of a row → its word and colour."""
-    found = (
-        Choice("new", gettext("新增"), "ok"),
-        Choice("unchanged", gettext("已存在"), "muted"),
-        Choice("refused", gettext("拒绝"), "danger"),
-        Choice("rival", gettext("已被他人录入"), "muted"),
-    )
-    return {choice.value: choice for choice in found}
-
-
-def steps() -> list[str]:
-    """The wizard's words."""
-    return [gettext("上传文件"), gettext("检查结果"), gettext("写入台账")]
-
-
 # -- step 1 --------------------------------------------------------------------------------------------------------
+
+
+@imports.get("/")
+@roles(*UNIT)
+def index() -> Any:
+    """One's imports, those that wait for a decision first."""
+    page, size = page_args("imports", PAGE, 200)
+    page = max(page, 0)
+    mine = Job.kind == ledger_import.KIND
+    count = db.session.scalar(select(func.count()).select_from(select(Job.id).where(mine).subquery())) or 0
+    waiting = case((Job.state == JobState.WAITING, 0), else_=1)
+    statement = select(Job).where(mine).order_by(waiting, Job.id.desc()).offset(page * size).limit(size)
+    found = db.session.execute(statement).unique().scalars().all()
+    return render_template(
+        "pages/import_list.html",
+        base_template="layout.html",
+        title=gettext("导入记录"),
+        jobs=found,
+        chip=job_chip,
+        pager=Pager(page, size, count, len(found)),
+        name="imports",
+    )
 
 
 @imports.get("/new")
@@ -63,10 +73,23 @@ def new() -> Any:
     return _upload_page()
 
 
-def _upload_page(problem: str = "") -> str:
+def modes() -> list[Choice]:
+    """Ways of importing that the deployment offers, with what each is for."""
+    words = {
+        ledger_import.FILE: (gettext("导入"), gettext("整份文件检查后一起写入。")),
+        ledger_import.ROWS: (gettext("逐行导入"), gettext("每行单独上传、单独写入，随时可以停止。")),
+        ledger_import.ADDRESS: (gettext("更新地址"), gettext("“三表”专用：按出厂编号批量更新安装使用地点。")),
+        ledger_import.NOZZLE: (gettext("更换加油枪"), gettext("“加油机”专用：批量更新更换了的加油枪。")),
+    }
+    return [Choice(mode, *words[mode]) for mode in ledger_import.modes()]
+
+
+def _upload_page(problem: str = "", mode: str = "") -> str:
     open_states = (JobState.QUEUED, JobState.RUNNING, JobState.WAITING)
     statement = select(Job).where(Job.kind == ledger_import.KIND, Job.state.in_(open_states)).order_by(Job.id.desc())
     running = db.session.execute(statement.limit(3)).unique().scalars().all()
+    offered = modes()
+    asked = mode or request.args.get("mode", "")
     return render_template(
         "pages/import_new.html",
         base_template="layout.html",
@@ -75,6 +98,10 @@ def _upload_page(problem: str = "") -> str:
         current=1,
         problem=problem,
         running=running,
+        modes=offered,
+        mode=asked if asked in {m.value for m in offered} else ledger_import.FILE,
+        catalogue_name=setting("ledger", "catalogue_name"),
+        divisions_name=setting("ledger", "divisions_name"),
     )
 
 
@@ -82,14 +109,15 @@ def _upload_page(problem: str = "") -> str:
 @roles(*UNIT)
 def upload() -> Any:
     """Keep the file and begin the dry run; a file that cannot be taken leaves the page with the reason."""
-    file = request.files.get("file")
+    file, mode = request.files.get("file"), request.form.get("mode", ledger_import.FILE)
     if file is None or not file.filename:
-        return _upload_page(gettext("请选择要导入的 .xlsx 文件。")), 422
+        return _upload_page(gettext("请选择要导入的台账文件。"), mode), 422
+    data = file.stream.read()
     try:
-        job = ledger_import.start_import(db.session(), me(), filename=file.filename, data=file.stream.read())
+        job = ledger_import.start_import(db.session(), me(), filename=file.filename, data=data, mode=mode)
     except QuanhengError as error:
         db.session.rollback()
-        return _upload_page(error.sentence), error.status if error.status == 409 else 422
+        return _upload_page(error.sentence, mode), error.status if error.status == 409 else 422
     ring_after_commit(job.id)
     return redirect(f"/jobs/{job.id}", 303)
 
@@ -108,27 +136,63 @@ def _sheet(name: str, write: Callable[[Path], Any]) -> Any:
 def template() -> Any:
     """《强制检定器具信息导入模板》 from the live code tables."""
     ref = reference_tables(db.session())
-    return _sheet("强制检定器具信息导入模板.xlsx", lambda out: write_template(out, ref))
+    return _sheet("强制检定器具信息导入模板.xlsx", lambda out: _template(out, ref))
+
+
+@imports.get("/template-address.xlsx")
+@roles(*UNIT)
+def address_template() -> Any:
+    """The unit's water, electricity and gas meters with their places, for 更新地址."""
+    return _filled("更新地址模板", import_change.ADDRESS)
+
+
+@imports.get("/template-nozzle.xlsx")
+@roles(*UNIT)
+def nozzle_template() -> Any:
+    """The unit's dispensers with their nozzles, for 更换加油枪."""
+    return _filled("更换加油枪模板", import_change.NOZZLE)
+
+
+def _filled(name: str, mode: str) -> Any:
+    if mode not in setting("import", "modes"):
+        abort(404)
+    found = import_templates.rows(db.session(), me(), mode)
+    return _sheet(f"{name}.xlsx", lambda out: write_rows(out, import_templates.headings(mode), found, sheet_name=name))
+
+
+def _template(out: Path, ref: ReferenceTables) -> None:
+    coded = bool(setting("ledger", "coded_fields"))
+    write_template(out, ref, fields=ledger_fields(), coded=coded, noun=ledger_noun())
 
 
 @imports.get("/divisions.xlsx")
 @roles(*UNIT)
 def divisions() -> Any:
-    """《行政区划信息》."""
+    """《行政区划信息》, or what the deployment calls it (附件三)."""
+    name = str(setting("ledger", "divisions_name"))
     statement = select(Division).where(Division.level != STREET).order_by(Division.code)
     found = db.session.execute(statement).scalars()
     rows = ([d.code, d.name, LEVELS.get(d.level, d.level)] for d in found)
-    return _sheet(
-        "行政区划信息.xlsx", lambda out: write_rows(out, ["代码", "名称", "级别"], rows, sheet_name="行政区划信息")
-    )
+    return _sheet(f"{name}.xlsx", lambda out: write_rows(out, ["代码", "名称", "级别"], rows, sheet_name=name))
 
 
 @imports.get("/catalogue.xlsx")
 @roles(*UNIT)
 def catalogue() -> Any:
-    """《强检器具目录》 with its codes; lines that are no longer valid say so."""
-    found = db.session.execute(select(Category).order_by(Category.code)).scalars()
-    heads = ["种别代码", "一级目录", "二级目录", "监管方式", "强检方式", "强检范围", "检定周期（月）", "状态"]
+    """《强检器具目录》 (附件二) with its codes and words; lines that are no longer valid say so."""
+    name = str(setting("ledger", "catalogue_name"))
+    listed = select(Category).where(Category.code.not_in(PSEUDO_CODES)).order_by(Category.id)
+    found = db.session.execute(listed).scalars()
+    heads = [
+        "种别代码",
+        label_of("level1"),
+        label_of("level2"),
+        "监管方式",
+        "强检方式",
+        "强检范围",
+        "检定周期（月）",
+        "状态",
+    ]
     rows = (
         [
             c.code,
@@ -142,82 +206,23 @@ def catalogue() -> Any:
         ]
         for c in found
     )
-    return _sheet("强检器具目录.xlsx", lambda out: write_rows(out, heads, rows, sheet_name="强检器具目录"))
+    return _sheet(f"{name}.xlsx", lambda out: write_rows(out, heads, rows, sheet_name=name))
 
 
 # -- step 2 and 3 --------------------------------------------------------------------------------------------------
 
 
-def _import(pk: int) -> Job:
+def own_import(pk: int) -> Job:
+    """An import of this person's; 404 otherwise."""
     statement = select(Job).where(Job.id == pk, Job.kind == ledger_import.KIND)
     return db.session.execute(statement).unique().scalar_one_or_none() or abort(404)
-
-
-def import_page(job: Job) -> str:
-    """What the dry run found, row by row, or what was written."""
-    chosen = request.args.get("outcome", "")
-    page, size = page_args("rows", PAGE, 200)
-    page = max(page, 0)
-    where: list[Any] = [ImportRow.job_id == job.id]
-    if chosen == WARNING:
-        where += [ImportRow.outcome != "refused", func.jsonb_array_length(ImportRow.problems) > 0]
-    elif chosen in outcomes():
-        where.append(ImportRow.outcome == chosen)
-    count = db.session.scalar(select(func.count()).select_from(ImportRow).where(*where)) or 0
-    statement = select(ImportRow).where(*where).order_by(ImportRow.position).offset(page * size).limit(size)
-    rows = [_row_view(row) for row in db.session.execute(statement).scalars()]
-    waiting = job.state == JobState.WAITING
-    return render_template(
-        "pages/import_result.html",
-        base_template="layout.html",
-        title=job.title,
-        job=job,
-        steps=steps(),
-        current=2 if waiting else 4,
-        counts=job.counts,
-        tabs=_tabs(job, chosen),
-        rows=rows,
-        waiting=waiting,
-        pager=Pager(page, size, count, len(rows)),
-        name="rows",
-        several=any(r["sheet"] for r in rows),
-    )
-
-
-def _tabs(job: Job, chosen: str) -> list[Tab]:
-    counts: Any = job.counts
-    every = [
-        ("", gettext("全部"), counts.get("rows", 0)),
-        ("new", gettext("新增"), counts.get("new", 0)),
-        ("unchanged", gettext("已存在"), counts.get("unchanged", 0)),
-        ("refused", gettext("拒绝"), counts.get("refused", 0)),
-        (WARNING, gettext("警告"), counts.get("warnings", 0)),
-    ]
-    if counts.get("rivals"):
-        every.append(("rival", gettext("已被他人录入"), counts["rivals"]))
-    return [Tab(word, address(("page_",), outcome=key or None), n, chosen == key) for key, word, n in every]
-
-
-def _row_view(row: ImportRow) -> dict[str, Any]:
-    values, choice = row.values, outcomes().get(row.outcome, Choice(row.outcome, row.outcome, "muted"))
-    sentences = [(str(p["severity"]), str(p["message"]).partition("：")[2] or str(p["message"])) for p in row.problems]
-    return {
-        "number": row.row_number,
-        "sheet": row.sheet,
-        "name": values.get("name") or "",
-        "serial": values.get("serial_no") or "",
-        "chip": state_chip(choice.kind, choice.word),
-        "problems": sentences,
-        "instrument": row.instrument_id,
-        "warned": row.outcome != "refused" and bool(row.problems),
-    }
 
 
 @imports.get("/<int:pk>/errors.xlsx")
 @roles(*UNIT)
 def errors(pk: int) -> Any:
     """The refused rows as they were typed, marked, to be corrected and uploaded again."""
-    job = _import(pk)
+    job = own_import(pk)
     counts: Any = job.counts
     if not counts.get("refused"):
         abort(404)
@@ -244,7 +249,7 @@ def confirm(pk: int) -> Any:
 @roles(*UNIT)
 def give_up(pk: int) -> Any:
     """Forget the dry run; nothing was written."""
-    _import(pk)
+    own_import(pk)
     ledger_import.give_up(db.session(), pk)
     flash(gettext("已放弃本次导入，台账没有变化。"), "success")
     return redirect("/imports/new", 303)

@@ -13,7 +13,8 @@ from sqlalchemy.orm import selectinload
 from app.fab.formats import plain
 from app.fab.parts import DetailTab
 from app.workflow import CERTIFICATE, FILING, ITEM
-from models import AppointmentItem, Certificate, Filing
+from app.workflow.merged import family, of_family
+from models import AppointmentItem, Attachment, Certificate, Filing
 from models.appointment import Appointment
 from models.base import db
 from models.enums import CertificateState
@@ -79,7 +80,8 @@ def booking_tab(item: Any) -> DetailTab:
 
 def certificate_tab(item: Any) -> DetailTab:
     """证书: every paper the principal may see, published ones with their file."""
-    statement = select(Certificate).where(Certificate.instrument_id == item.id).order_by(Certificate.id.desc())
+    mine = of_family(db.session(), Certificate.instrument_id, item.id)
+    statement = select(Certificate).where(mine).order_by(Certificate.id.desc())
     found = db.session.execute(statement.limit(SHOWN).options(selectinload(Certificate.institute))).scalars().all()
     rows = []
     for paper in found:
@@ -106,3 +108,39 @@ def certificate_tab(item: Any) -> DetailTab:
         gettext("文件"),
     )
     return _panel("certificates", gettext("证书"), heads, rows, gettext("还没有证书"))
+
+
+KINDS = {
+    "type_approval": "型式评价证书",
+    "label": "铭牌照片",
+    "photo": "照片",
+    "paper": "资料",
+    "certificate": "检定证书",
+}
+
+
+def file_tab(item: Any) -> DetailTab:
+    """文件: what was uploaded to the instrument, and its certificates as files."""
+    mine = family(db.session(), item.id)
+    kept = select(Attachment).where(Attachment.owner_type == "instrument", Attachment.owner_id.in_(mine))
+    rows: list[list[Any]] = [
+        [_link(f"/files/{file.id}", file.filename), KINDS.get(file.kind, file.kind), _size(file.size), file.created_at]
+        for file in db.session.scalars(kept.order_by(Attachment.created_at.desc()).limit(SHOWN))
+    ]
+    papers = select(Certificate).where(Certificate.instrument_id.in_(mine), Certificate.state.in_(PUBLISHED))
+    rows += [
+        [
+            _link(f"/certificates/pdf/{paper.id}", f"{paper.number}.pdf"),
+            gettext("检定证书") if paper.conclusion == "pass" else gettext("检定结果通知书"),
+            _size(paper.pdf_size or 0),
+            paper.published_at,
+        ]
+        for paper in db.session.scalars(papers.order_by(Certificate.id.desc()).limit(SHOWN))
+    ]
+    heads = (gettext("文件名"), gettext("用途"), gettext("大小"), gettext("时间"))
+    return _panel("files", gettext("文件"), heads, rows, gettext("还没有文件"))
+
+
+def _size(size: int) -> str:
+    """Bytes as people read them."""
+    return f"{size / 1024 / 1024:.1f} MB" if size >= 1024 * 1024 else f"{max(size // 1024, 1)} kB"

@@ -20,6 +20,7 @@ from app.fab.parts import Button
 from app.operations.certificate import LIVE_PAPER, record_result
 from app.workflow import ITEM
 from app.workflow.item import COUNTER
+from app.workflow.subjects import fill_subjects
 from models.appointment import Appointment, AppointmentItem
 from models.base import db
 from models.certificate import Certificate
@@ -108,6 +109,14 @@ class ItemView(WorkflowView):
         "can_receive": COUNTER,
         "can_record": frozenset({Role.VER}),
     }
+
+    def rows_of_page(self, items: Any) -> None:
+        fill_subjects(db.session(), items)
+
+    def load_item(self, pk: Any) -> Any:
+        item = super().load_item(pk)
+        fill_subjects(db.session(), [item])
+        return item
 
     def row_label(self, item: Any) -> str:
         return str(item.instrument)

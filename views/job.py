@@ -12,38 +12,22 @@ from sqlalchemy import func, select
 from app import clock
 from app.errors import QuanhengError
 from app.fab.paging import Pager
-from app.fab.parts import state_chip
 from app.fab.request_filters import page_args
+from app.operations import bulk, certificate_files, ledger_export, ledger_import
 from app.operations import filing as filing_operations
-from app.operations import ledger_export, ledger_import
 from app.operations.job import cancel_job
 from models import Job
 from models.base import db
 from models.enums import JobState
+from views.bulk import bulk_page
 from views.guards import roles
-from views.imports import import_page
+from views.import_page import import_page
+from views.import_page import steps as import_steps
+from views.job_words import job_chip
 from views.workflow_view import me
 
 jobs = Blueprint("jobs", __name__, url_prefix="/jobs")
 PAGE = 25
-KINDS = {"queued": "info", "running": "info", "waiting": "warn", "done": "ok", "failed": "danger", "cancelled": "muted"}
-
-
-def words() -> dict[str, str]:
-    """State of a job → its word."""
-    return {
-        "queued": gettext("排队中"),
-        "running": gettext("正在办理"),
-        "waiting": gettext("待确认"),
-        "done": gettext("已完成"),
-        "failed": gettext("没有完成"),
-        "cancelled": gettext("已取消"),
-    }
-
-
-def job_chip(state: str) -> Any:
-    """The coloured word of a job's state."""
-    return state_chip(KINDS[state], words()[state])
 
 
 def own_job(pk: int) -> Job:
@@ -80,9 +64,11 @@ def show(pk: int) -> Any:
     """The job's page; the dry run and the outcome of an import have one of their own."""
     job = own_job(pk)
     if job.kind == ledger_import.KIND and job.state == JobState.WAITING:
-        return import_page(job)
+        return redirect(f"/imports/{job.id}/mapping") if job.phase == "map" else import_page(job)
     if job.kind == ledger_import.KIND and job.phase == "commit" and job.state in {JobState.DONE, JobState.CANCELLED}:
         return import_page(job)
+    if job.kind == bulk.KIND:
+        return bulk_page(job, view_of(job))
     back, label = back_of(job)
     return render_template(
         "pages/job.html",
@@ -96,7 +82,7 @@ def show(pk: int) -> Any:
         row=job,
         counts=job.counts,
         steps=steps_of(job),
-        current=2 if job.phase == "check" else 3,
+        current=3 if job.phase == "commit" else 2,
     )
 
 
@@ -140,7 +126,11 @@ def view_of(job: Job) -> dict[str, Any]:
         "result_url": "",
         "result_label": "",
     }
-    if job.kind == ledger_export.KIND and counts.get("attachment"):
+    if job.kind == bulk.KIND:
+        seen |= {"failed": counts.get("failed", 0), "result_label": gettext("查看结果")}
+        if job.state not in {JobState.QUEUED, JobState.RUNNING}:
+            seen["result_url"] = f"/jobs/{job.id}"
+    if job.kind in {ledger_export.KIND, *certificate_files.KINDS} and counts.get("attachment"):
         seen |= {"result_url": f"/files/{counts['attachment']}", "result_label": gettext("下载文件")}
     if job.kind == ledger_import.KIND and (waiting or (job.phase == "commit" and job.state == JobState.DONE)):
         label = gettext("查看检查结果") if waiting else gettext("查看导入结果")
@@ -153,12 +143,16 @@ def view_of(job: Job) -> dict[str, Any]:
 def message_of(job: Job) -> str:
     """What goes on, in a sentence."""
     counts: Any = job.counts
+    if job.kind == bulk.KIND and job.state in {JobState.QUEUED, JobState.RUNNING}:
+        return gettext("正在逐台办理。") if job.phase == bulk.COMMIT else gettext("正在逐台试办，尚未办理。")
     if job.kind == ledger_import.KIND and job.state in {JobState.QUEUED, JobState.RUNNING}:
-        return gettext("正在逐行检查，尚未写入台账。") if job.phase == "check" else gettext("正在写入台账。")
+        return gettext("正在写入台账。") if job.phase == "commit" else gettext("正在逐行检查，尚未写入台账。")
     if job.kind == filing_operations.KIND and counts:
         return gettext("成功%(a)s条，未办理%(b)s条。", a=counts.get("filed", 0), b=counts.get("skipped", 0))
     if job.kind == ledger_export.KIND and job.state == JobState.DONE:
         return gettext("共导出 %(n)s 台器具。", n=counts.get("rows", 0))
+    if job.kind in certificate_files.KINDS and job.state == JobState.DONE:
+        return gettext("共 %(n)s 份证书。", n=counts.get("rows", 0))
     return ""
 
 
@@ -176,9 +170,11 @@ def back_of(job: Job) -> tuple[str, str]:
         return "/filings/list/", gettext("备案管理")
     if job.kind == ledger_import.KIND and job.state in {JobState.FAILED, JobState.CANCELLED}:
         return "/imports/new", gettext("重新上传")
+    if job.kind in certificate_files.KINDS:
+        return "/certificates/list/", gettext("证书")
     return "/instruments/list/", gettext("器具台账")
 
 
 def steps_of(job: Job) -> list[str]:
     """The words of the wizard for an import, none for others."""
-    return [gettext("上传文件"), gettext("检查结果"), gettext("写入台账")] if job.kind == ledger_import.KIND else []
+    return import_steps() if job.kind == ledger_import.KIND else []

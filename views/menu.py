@@ -7,19 +7,23 @@ from typing import Any
 
 from flask import Flask, current_app, g, request
 from flask_babel import lazy_gettext as _
+from flask_babel.speaklater import LazyString
 
 from app.access.principal import current_principal
 from app.access.providers import offered
 from app.access.roles import INSTITUTE, RECEPTION, UNIT
 from app.fab.face import Face, NavLink
 from app.fab.menu import MenuItem, SideMenu, init_menu
+from app.operations.band import warning_bands
 from app.operations.todo import BADGE, Todo, todos
-from app.profiles import profile, switch_on
+from app.profiles import profile, setting, switch_on
 from models.base import db
 from models.enums import Role
 
 REG, ADM = frozenset({Role.REG}), frozenset({Role.ADM})
-LEDGER, FLOW, MINE, PEOPLE, SYSTEM = _("台账"), _("检定"), _("我的"), _("机构与账号"), _("系统")
+FLOW, MINE, PEOPLE, SYSTEM = _("检定"), _("我的"), _("机构与账号"), _("系统")
+LEDGER = LazyString(lambda: str(setting("labels", "ledger_group")))
+"""What the deployment's manual calls the way to the ledger (LED-01)."""
 BUSINESS = UNIT | INSTITUTE | REG
 AFF_INSTITUTE = "AFF_INSTITUTE"
 """Instead of AFF for a person linked to an institute, who keeps no ledger."""
@@ -91,7 +95,14 @@ def _roles(roles: frozenset[Role]) -> frozenset[str]:
 
 ITEMS = (
     MenuItem("home", _("首页"), href="/home/", icon="home", roles=_roles(frozenset(Role) - {Role.ANON, Role.SYS})),
-    MenuItem("instruments", _("器具台账"), "InstrumentView.list", icon="scale", roles=_roles(BUSINESS), group=LEDGER),
+    MenuItem(
+        "instruments",
+        LazyString(lambda: str(setting("labels", "ledger"))),
+        "InstrumentView.list",
+        icon="scale",
+        roles=_roles(BUSINESS),
+        group=LEDGER,
+    ),
     MenuItem("imports", _("导入台账"), href="/imports/new", icon="upload", roles=_roles(UNIT), group=LEDGER),
     MenuItem(
         "filings",
@@ -102,6 +113,43 @@ ITEMS = (
         group=LEDGER,
         badge="filings",
         switch="filing",
+    ),
+    MenuItem(
+        "warnings",
+        LazyString(lambda: str(setting("labels", "warnings"))),
+        "WarningView.list",
+        icon="warning",
+        roles=_roles(UNIT),
+        group=LEDGER,
+        badge="warnings",
+    ),
+    MenuItem(
+        "former",
+        _("曾用计量器具库"),
+        "FormerView.list",
+        icon="inbox",
+        roles=_roles(UNIT),
+        group=LEDGER,
+        switch="former",
+    ),
+    MenuItem(
+        "transfers",
+        _("变更使用单位"),
+        "TransferView.list",
+        icon="users",
+        roles=_roles(UNIT),
+        group=LEDGER,
+        switch="transfer_unit",
+    ),
+    PageItem("ledger_quality", _("数据质量"), href="/quality", icon="check", roles=_roles(UNIT | REG), group=LEDGER),
+    PageItem(
+        "duplicates",
+        _("疑似重复"),
+        href="/duplicates",
+        icon="log",
+        roles=_roles(UNIT),
+        group=LEDGER,
+        switch="merge",
     ),
     MenuItem("reminders", _("到期提醒"), "ReminderView.list", icon="bell", roles=_roles(UNIT | REG), group=LEDGER),
     MenuItem(
@@ -191,6 +239,7 @@ ITEMS = (
         badge="messages",
     ),
     MenuItem("categories", _("强检目录"), "CategoryView.list", icon="log", roles=_roles(ADM), group=SYSTEM),
+    MenuItem("rules", _("填写规则"), "CategoryRuleView.list", icon="help", roles=_roles(ADM), group=SYSTEM),
     MenuItem("calendar", _("工作日历"), "CalendarView.list", icon="calendar", roles=_roles(ADM), group=SYSTEM),
     MenuItem(
         "settings",
@@ -234,6 +283,7 @@ def counts() -> Mapping[str, int]:
     lines = {line.key: line.count for line in my_todos()}
     return {
         **lines,
+        "warnings": sum(lines.get(band.value, 0) for band in warning_bands()),
         "papers": lines.get("drafts", 0) + lines.get("checks", 0) + lines.get("approvals", 0),
         "todo": sum(line.count for line in my_todos() if line.tone != "info"),
     }

@@ -137,6 +137,11 @@ def verified(number: str, code: str) -> Any:
     if found is None:
         hit(wrong, config.get("WRONG_CODE_LIMIT", WRONG_CODES))
         return _not_found(number), 404
+    return result_page(found)
+
+
+def result_page(found: PublicCertificate, said: str = "") -> str:
+    """The answer about a paper: its state in words and colour, the facts on it, and where its successor is."""
     return render_template(
         "portal/certificate.html",
         title=gettext("证书核验结果"),
@@ -144,8 +149,9 @@ def verified(number: str, code: str) -> Any:
         answer=found.answer,
         subject=found.number,
         sections=[("", _facts(found))],
-        means=found.meaning,
+        means=said + found.meaning,
         calls=_whom_to_call(found),
+        newer=found.newer,
     )
 
 
@@ -166,18 +172,28 @@ def _not_found(number: str) -> str:
 
 def _facts(found: PublicCertificate) -> list[tuple[str, Any]]:
     facts = [
+        (gettext("状态"), state_chip(found.tone, found.answer)),
         (gettext("证书类型"), found.kind),
         (gettext("证书编号"), found.number),
         (gettext("器具名称"), found.instrument),
+        (gettext("型号规格"), found.model or "—"),
         (gettext("出厂编号"), found.serial_no),
+        (gettext("使用地"), found.county or "—"),
         (gettext("检定机构"), found.institute),
         (gettext("检定结论"), found.result),
         (gettext("检定日期"), found.verified_on.isoformat()),
-        (gettext("有效期至"), found.valid_until.isoformat() if found.valid_until else "—"),
+        (gettext("有效期至"), _until(found)),
     ]
     if found.sha256:
         facts.append((gettext("电子证书指纹（SHA-256）"), found.sha256))
     return facts
+
+
+def _until(found: PublicCertificate) -> Any:
+    """The last day in the colour of the state, with the word: 2027-11-20 有效."""
+    if found.valid_until is None:
+        return "—"
+    return state_chip(found.tone, f"{found.valid_until.isoformat()} {found.answer}")
 
 
 def _whom_to_call(found: PublicCertificate) -> str:

@@ -206,7 +206,7 @@ def _form_page(setting: Setting, form: FlaskForm, problems: list[str]) -> str:
 
 def _preview_page(setting: Setting, value: Any) -> str:
     """Old → new, and what follows from it."""
-    effects = rules.effects(setting.key, value)
+    effects = rules.effects(setting.key, value, db.session())
     if entries := _menu_entries(setting.key):
         words = "、".join(entries)
         effects.append(

@@ -6,7 +6,6 @@ step, the bulk bar and the history tab; the engine is the only thing these route
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 from flask import abort, flash, redirect, request
@@ -27,9 +26,11 @@ from app.fab.parts import Button, Choice, DetailTab, Tab, state_chip
 from app.fab.urls import local_path
 from app.operations.history import Line, entity_history
 from app.workflow.engine import Field, Step, Workflow, check_role, fire, offered, why_not
+from app.workflow.lifecycle import KEPT
 from app.workflow.show import mermaid  # noqa: F401 - the help page draws from the same declaration
 from models.base import db
 from views.edge import clean, require_principal
+from views.history import history_tab
 
 TONES = {"success": "ok", "warning": "warn", "danger": "danger", "info": "info", "muted": "muted"}
 SKIPPED_SHOWN = 5
@@ -71,6 +72,16 @@ class WorkflowView(CrudView):
     def step_value(self, step: Step, need: Field, item: Any) -> Any:
         """What the input shows when the form is opened: what holds now, for steps that change it."""
         return None
+
+    def step_intro(self, step: Step, item: Any) -> str:
+        """What stands above the form of a step."""
+        return self.row_label(item)
+
+    def done_sentence(self, step: Step, item: Any) -> str:
+        """What is said when the step was taken."""
+        if getattr(item, "hidden", False):
+            return KEPT
+        return gettext("“%(step)s”已完成。", step=step.label)
 
     def extra_buttons(self, item: Any) -> list[Button]:
         """Links to pages of steps that have one of their own, already filtered by role."""
@@ -162,7 +173,7 @@ class WorkflowView(CrudView):
             submit_label=step.label,
             form_action=self.step_url(name, pk),
             cancel_url=self.url("show", pk=pk),
-            intro=self.row_label(item),
+            intro=self.step_intro(step, item),
         )
         return page, status
 
@@ -172,7 +183,7 @@ class WorkflowView(CrudView):
         seen = request.form.get("seen_version", "")
         version = int(seen) if seen.isdecimal() else None
         done = fire(db.session(), self.workflow, item.id, step.name, actor, data, seen_version=version)
-        flash(gettext("“%(step)s”已完成。", step=step.label), "success")
+        flash(self.done_sentence(step, done), "success")
         target = self.url("show", pk=done.id) if self.sees(done.id) else self.get_redirect()
         return redirect(local_path(request.form.get("back"), target), 303)
 
@@ -286,18 +297,11 @@ class WorkflowView(CrudView):
         return found
 
     def detail_tabs(self, item: Any) -> list[DetailTab]:
-        return [self.history_tab(entity_history(db.session(), me(), self.workflow.name, item.id))]
+        return [self.history_tab(item, entity_history(db.session(), me(), self.workflow.name, item.id))]
 
-    def history_tab(self, lines: list[Line]) -> DetailTab:
-        """The time line of what happened: who, when, from, to."""
-        steps = [_timeline(line, self.change_label) for line in reversed(lines)]
-        return DetailTab("history", gettext("历史"), "kinds/_history.html", {"steps": steps}, count=len(steps))
-
-    def change_label(self, key: str) -> str:
-        """The word of a field whose change stands in the history."""
-        from app.intake.fields import LABELS
-
-        return LABELS.get(key, key)
+    def history_tab(self, item: Any, lines: list[Line]) -> DetailTab:
+        """The time line of what happened, and the row as it was."""
+        return history_tab(self.workflow, item, lines)
 
     @expose("/list/")
     @has_access
@@ -319,29 +323,6 @@ def _state_argument(view: CrudView) -> str:
     kinds = [f.arg_name for f in view.datamodel.get_filters(view.search_columns).get_search_filters()["state"]]
     best = next(a for a in ("in", "rel", "eq") if a in kinds)
     return f"_flt_{kinds.index(best)}_state"
-
-
-def _timeline(line: Line, label: Callable[[str], str]) -> dict[str, Any]:
-    who = "，".join(w for w in (line.who, line.body) if w)
-    change = f"{line.before} → {line.after}" if line.before != line.after else line.after
-    notes = (
-        [change] + ([gettext("原因：%(reason)s", reason=line.reason)] if line.reason else []) + _changes(line, label)
-    )
-    return {
-        "time": line.at,
-        "who": f"{who}（{line.role}）",
-        "what": f"{line.entity}：{line.step}",
-        "note": "\n".join(notes),
-        "kind": "info",
-    }
-
-
-def _changes(line: Line, label: Callable[[str], str]) -> list[str]:
-    """旧 → 新 of every field that an edit changed."""
-    changed = line.detail.get("changed") or {}
-    if not isinstance(changed, dict):
-        return []
-    return [f"{label(key)}：{old or '（空）'} → {new or '（空）'}" for key, (old, new) in changed.items()]
 
 
 def _plain(button: Button) -> Button:

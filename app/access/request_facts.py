@@ -10,3 +10,8 @@ def request_facts() -> tuple[str | None, str | None]:
     if not has_request_context():
         return None, None
     return request.remote_addr, g.get("request_id")
+
+
+def through_api() -> bool:
+    """Whether the act came in through REST."""
+    return has_request_context() and request.path.startswith("/api/")

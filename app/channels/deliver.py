@@ -27,6 +27,9 @@ log = logging.getLogger(__name__)
 Handler = Callable[[Session, Outbox], None]
 JOBS: dict[str, Callable[..., Any]] = {}
 """Functions that an outbox row of channel "job" may call, by name; filled by the jobs package."""
+COMPOSERS: dict[str, Callable[[Session, Mapping[str, Any]], Mapping[str, Any] | None]] = {}
+"""Who writes the words of a row whose payload says {"compose": name}, at the moment of sending: what is true may have
+changed since it was queued (I-9). None means that there is nothing to say any more. Filled by app.operations."""
 MAX_TRIES = 10
 WAIT = 20  # seconds for a mail server or gateway
 
@@ -52,7 +55,8 @@ def _attempt(session: Session, row: Outbox) -> int:
     row_id, channel = row.id, row.channel
     try:
         with session.begin_nested():
-            HANDLERS[channel](session, row)
+            if _composed(session, row):
+                HANDLERS[channel](session, row)
         row.sent_at, row.error = clock.now(), None
         if channel != "job":
             row.payload = {}  # address and words are no longer needed here; the key keeps it from being sent twice
@@ -73,6 +77,16 @@ def _attempt(session: Session, row: Outbox) -> int:
             again.next_at = clock.now() + timedelta(seconds=min(30 * 2**again.tries, 3600))
         session.commit()
         return 0
+
+
+def _composed(session: Session, row: Outbox) -> bool:
+    """Put the words of a late-composed row into it; whether there is anything to send."""
+    if "compose" not in row.payload:
+        return True
+    words = COMPOSERS[str(row.payload["compose"])](session, row.payload)
+    if words is not None:
+        row.payload = dict(words)
+    return words is not None
 
 
 PERSONAL = re.compile(r"[^\s<>'\"{}(),:;]+@[^\s<>'\"{}(),:;]+|\+?\d[\d -]{5,}\d")

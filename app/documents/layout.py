@@ -11,11 +11,12 @@ from dataclasses import dataclass
 from datetime import date
 from typing import BinaryIO
 
+from reportlab import rl_config
 from reportlab.lib.pagesizes import A4
 from reportlab.lib.units import mm
 from reportlab.pdfgen.canvas import Canvas
 
-from app.documents.fonts import FONT_NAME, load_font, text_width
+from app.documents.fonts import FONT_NAME, load_font, runs, text_width
 from app.documents.wrap import clean, wrap
 
 PAGE_WIDTH, PAGE_HEIGHT = A4
@@ -28,6 +29,8 @@ MAX_ROW_LINES = 40  # a taller table row is continued as further rows
 BLANK = "/"
 
 Draw = Callable[[Canvas, float], None]
+
+rl_config.useA85 = 0  # compressed streams as bytes: reportlab's text form of them is a quarter larger and slower
 
 
 @dataclass(frozen=True)
@@ -79,8 +82,10 @@ def open_canvas(out: BinaryIO, *, title: str, author: str, subject: str, day: da
 
 def text(canvas: Canvas, x: float, y: float, value: str, size: float, *, spread: float = 0) -> None:
     """Draw one line with its baseline at y; `spread` points are added after each character."""
-    canvas.setFont(FONT_NAME, size)
-    canvas.drawString(x, y, value, charSpace=spread)
+    for font, part in runs(value):
+        canvas.setFont(font, size)
+        canvas.drawString(x, y, part, charSpace=spread)
+        x += text_width(part, size) + spread * len(part)
 
 
 def text_right(canvas: Canvas, x: float, y: float, value: str, size: float) -> None:

@@ -28,6 +28,7 @@ CUT_MARK = "…（内容过长，已截断）"
 LOCAL_TIME = timezone(timedelta(hours=8), "Asia/Shanghai")  # China keeps no summer time
 _EXACT = 10**15  # a spreadsheet keeps 15 digits; longer numbers must be text
 _GUARDED = re.compile(r"'*[=+\-@\t\r\n＝＋－＠]")
+_FIRST = frozenset("'=+-@\t\r\n＝＋－＠")
 _UNWRITABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 _SAMPLE = 50  # rows looked at for the column widths
 
@@ -92,9 +93,13 @@ class _Records:
                 raise ValueError(f"一个工作表最多容纳 {MAX_ROWS:,} 行，请缩小筛选范围后分次导出。")
             if len(row) != width:
                 raise ValueError(f"第 {self.count} 行有 {len(row)} 列，应为 {width} 列。")
-            cells = [_cell(value) for value in row]
+            # nearly every cell is short, printable text: it is taken as it is, without a call for each
+            cells = [
+                value if type(value) is str and len(value) <= MAX_TEXT and value.isprintable() else _cell(value)
+                for value in row
+            ]
             for index, cell in enumerate(cells):
-                if isinstance(cell, date):
+                if type(cell) is not str and isinstance(cell, date):
                     cells[index] = _keep_time(index, cell, plain_dates, settled)
             yield dict(zip(self.columns, cells, strict=True))
         if not self.count:
@@ -179,6 +184,8 @@ def _drain(buffer: io.StringIO) -> bytes:
 
 
 def _csv_cell(value: Any) -> Any:
+    if type(value) is str:
+        return guard(value)
     if value is None:
         return ""
     if isinstance(value, bool):
@@ -194,6 +201,8 @@ def _csv_cell(value: Any) -> Any:
 
 def guard(value: str) -> str:
     """Put an apostrophe before text that a spreadsheet would take for a formula."""
+    if value[:1] not in _FIRST:
+        return value
     return "'" + value if _GUARDED.match(value) else value
 
 

@@ -23,12 +23,14 @@ from sqlalchemy.orm import selectinload
 from app.fab.actions import ActionRoutes
 from app.fab.columns import demand_columns
 from app.fab.fields import FormConverter
-from app.fab.filterbar import build_boxes, build_chips
+from app.fab.filterbar import Box, build_boxes, build_chips
 from app.fab.formats import plain
 from app.fab.forms import FormRoutes
+from app.fab.kept_list import KeptList
 from app.fab.paging import Pager
 from app.fab.parts import Button, Choice, DetailTab, Row, Tab, as_choices, state_chip
 from app.fab.request_filters import RequestFilters, order_args, page_args, read_filters
+from app.fab.urls import address
 from app.fab.widgets import FilterBar, FormBody, ListTable, ShowFacts
 
 # Named here because inside the class `list` is the list page.
@@ -37,10 +39,12 @@ DetailTabs: TypeAlias = list[DetailTab]
 Buttons: TypeAlias = list[Button]
 Choices: TypeAlias = list[Choice]
 Columns: TypeAlias = list[str]
+Boxes: TypeAlias = list[Box]
+ExportLinks: TypeAlias = list[tuple[str, str, bool]]
 Sections: TypeAlias = list[tuple[Any, list[tuple[Any, Any]]]]
 
 
-class CrudView(RequestFilters, ActionRoutes, FormRoutes, ModelView):
+class CrudView(RequestFilters, ActionRoutes, FormRoutes, KeptList, ModelView):
     """Declare noun, columns and choices; override the hooks that have a say. See docs/adr/0005-face.md."""
 
     noun: Any = ""
@@ -52,10 +56,10 @@ class CrudView(RequestFilters, ActionRoutes, FormRoutes, ModelView):
     unit_word: Any = _("条")
     choices: Mapping[str, Sequence[Any]] = {}
     options_urls: Mapping[str, str] = {}
+    optional_columns: frozenset[str] = frozenset()  # texts that may stay empty though the column is never NULL
     state_column: str = ""
     empty_text: Any = ""
     first_filters = 4
-    page_sizes = (25, 50, 100, 200)
 
     exclude_route_methods = {"download"}
     list_widget, show_widget, add_widget, edit_widget = ListTable, ShowFacts, FormBody, FormBody
@@ -84,6 +88,18 @@ class CrudView(RequestFilters, ActionRoutes, FormRoutes, ModelView):
         """Buttons at the head of the list besides 新增."""
         return []
 
+    def export_links(self) -> ExportLinks:
+        """(label, address, by POST) of each way out of the list as a file."""
+        return []
+
+    def may_add_here(self) -> bool:
+        """Whether the list as it is shown offers 新增."""
+        return self.may("add")
+
+    def noun_here(self) -> Any:
+        """What one row is called beside the number of rows."""
+        return self.noun
+
     def row_buttons(self, item: Any) -> Buttons:
         """Buttons at the end of a row; keep to two, the rest belongs to the detail page."""
         return []
@@ -92,9 +108,16 @@ class CrudView(RequestFilters, ActionRoutes, FormRoutes, ModelView):
         """Buttons of the detail page: the declared single actions, then 修改 and 删除 as far as permitted."""
         return self.action_buttons(item) + self.edit_buttons(item)
 
-    def columns_now(self) -> Columns:
-        """The columns of the list as this request shows them."""
-        return self.list_columns
+    def rows_of_page(self, items: Sequence[Any]) -> None:
+        """Called with the rows before their cells are printed: the place to fetch for all of them at once."""
+
+    def boxes(self) -> Boxes:
+        """The search fields, in their order; the first four are always visible."""
+        return build_boxes(self)
+
+    def clear_url(self) -> str:
+        """The list without any condition (重置)."""
+        return address(("_flt_", "page_", "goto_", "view"))
 
     def row_class(self, item: Any) -> str:
         """A CSS class for the row: "row-warn", "row-danger", "row-muted" or nothing."""
@@ -134,7 +157,7 @@ class CrudView(RequestFilters, ActionRoutes, FormRoutes, ModelView):
             self.datamodel.load = tuple(selectinload(getattr(self.datamodel.obj, r)) for r in sorted(wanted))
 
     def _init_forms(self) -> None:
-        made = FormConverter(self.datamodel, dict(self.choices), dict(self.options_urls))
+        made = FormConverter(self.datamodel, dict(self.choices), dict(self.options_urls), self.optional_columns)
         for kind in ("add", "edit"):
             if not getattr(self, f"{kind}_form"):
                 form = made.create_form(
@@ -147,10 +170,11 @@ class CrudView(RequestFilters, ActionRoutes, FormRoutes, ModelView):
                 setattr(self, f"{kind}_form", form)
 
     def _init_titles(self) -> None:
-        self.list_title = self.list_title or self.noun
-        self.show_title = self.show_title or self.noun
-        self.add_title = self.add_title or _("新增%(noun)s", noun=self.noun)
-        self.edit_title = self.edit_title or _("修改%(noun)s", noun=self.noun)
+        # a lazy text is not asked here: what it says may hang on the profile, which is not there yet
+        self.list_title = given(self.list_title, self.noun)
+        self.show_title = given(self.show_title, self.noun)
+        self.add_title = given(self.add_title, _("新增%(noun)s", noun=self.noun))
+        self.edit_title = given(self.edit_title, _("修改%(noun)s", noun=self.noun))
         self.title = self.list_title
 
     # -- small services -----------------------------------------------------------------------------------------
@@ -218,10 +242,11 @@ class CrudView(RequestFilters, ActionRoutes, FormRoutes, ModelView):
         for sentence in read_filters(self._filters, request.args):
             flash(sentence, "warning")
         self.narrow(request.args)
+        self.tell_what_is_gone()
         column, direction = order_args(name, self.order_columns)
-        page, size = page_args(name, self.page_size, self.datamodel.MAX_PAGE_SIZE)
+        page, size = page_args(name, self.size_now(), self.datamodel.MAX_PAGE_SIZE)
         widgets = self._list_widgets(page, size, column, direction)
-        return self.render_template(self.list_template, title=self.list_title, widgets=widgets, **self._page())
+        return self.render_template(self.list_template, title=self.title_now(), widgets=widgets, **self._page())
 
     def _page(self) -> dict[str, Any]:
         return {"view": self, "noun": self.noun}
@@ -231,13 +256,14 @@ class CrudView(RequestFilters, ActionRoutes, FormRoutes, ModelView):
             column, direction = self.base_order
         filters = self._filters.get_joined_filters(self._base_filters)
         count, items = self.datamodel.query(filters, column, direction, page, size)
-        boxes = build_boxes(self)
+        self.rows_of_page(items)
+        boxes = self.boxes()
         chips = build_chips(self, boxes)
         shown = self.may("show")
         table = self.list_widget(
             view=self,
             view_name=type(self).__name__,
-            columns=[(c, self.label_columns.get(c, c), c in self.order_columns) for c in self.columns_now()],
+            columns=[(c, self.label_of_column(c), c in self.order_columns) for c in self.columns_now()],
             order=(column, direction),
             rows=[self._row(item, shown) for item in items],
             pager=Pager(page, size, count, len(items)),
@@ -305,6 +331,11 @@ class CrudView(RequestFilters, ActionRoutes, FormRoutes, ModelView):
             why = self.why_not("delete", item)
             found.append(Button("delete", gettext("删除"), address, style="danger", confirm=ask, why_not=why))
         return found
+
+
+def given(text: Any, default: Any) -> Any:
+    """The text, or the default where a view leaves it out."""
+    return default if isinstance(text, str) and not text else text
 
 
 def whole_line(item: Any, column: str, shown: Any) -> Any:

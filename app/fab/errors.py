@@ -66,18 +66,27 @@ def wants_json() -> bool:
     return best == "application/json" and request.accept_mimetypes[best] > request.accept_mimetypes["text/html"]
 
 
-def error_page(code: int, text: ErrorText | None = None, detail: str = "") -> Any:
-    """The answer for an error; `detail` is a sentence written for the person and replaces the meaning."""
+CODES = {400: "G-BAD", 401: "G-LOGIN", 403: "G-ROLE", 404: "G-SCOPE", 409: "G-CONFLICT", 422: "G-FIELD", 429: "G-RATE"}
+"""What programs know an error by when the refusal itself does not say (WORKFLOWS 0.3)."""
+
+
+def error_page(
+    code: int, text: ErrorText | None = None, detail: str = "", *, reason: str = "", fix_url: str | None = None
+) -> Any:
+    """The answer for an error; `detail` is a sentence written for the person and replaces the meaning. Programs also get
+    `reason` (a stable code) and `fix_url`, where the person can cure it."""
     text = text or TEXTS.get(code) or TEXTS[400 if code < 500 else 500]
     meaning = detail or str(text.meaning)
     number = g.get("request_id", "")
     if wants_json():
-        return jsonify(error=detail or f"{text.title}{gettext('：')}{meaning}", request_id=number), code
+        sentence = detail or f"{text.title}{gettext('：')}{meaning}"
+        told = {"code": reason or CODES.get(code, "G-ERROR"), "sentence": sentence, "fix_url": fix_url}
+        return jsonify(error=sentence, request_id=number, **told), code
     # A failed request may have no usable database: its page asks nothing about the account.
     inside = code < 500 and _logged_in()
     g.setdefault("_menu_counts", {})  # a wrong address costs no counting of what waits
     template = "errors/inside.html" if inside else "errors/outside.html"
-    return render_template(template, code=code, text=text, meaning=meaning, number=number), code
+    return render_template(template, code=code, text=text, meaning=meaning, number=number, fix_url=fix_url), code
 
 
 def _logged_in() -> bool:

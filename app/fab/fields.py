@@ -179,9 +179,15 @@ class FormConverter(GeneralModelConverter):
     because the stock select would print every row of the related table.
     """
 
-    def __init__(self, datamodel: Any, choices: dict[str, Any], options_urls: dict[str, Any]) -> None:
+    def __init__(
+        self,
+        datamodel: Any,
+        choices: dict[str, Any],
+        options_urls: dict[str, Any],
+        optional: frozenset[str] = frozenset(),
+    ) -> None:
         super().__init__(datamodel)
-        self.choices, self.options_urls = choices, options_urls
+        self.choices, self.options_urls, self.optional = choices, options_urls, optional
 
     def _convert_many_to_one(
         self, col_name: str, label: Any, description: Any, lst_validators: list[Any], filters: Any, form_props: dict
@@ -203,7 +209,7 @@ class FormConverter(GeneralModelConverter):
         self, col_name: str, label: Any, description: Any, lst_validators: list[Any], form_props: dict
     ) -> dict:
         checks = list(lst_validators)
-        nullable = self.datamodel.is_nullable(col_name)
+        nullable = self.datamodel.is_nullable(col_name) or col_name in self.optional
         default = self.datamodel.get_col_default(col_name)
         if self.datamodel.is_boolean(col_name):
             checks.insert(0, validators.Optional())

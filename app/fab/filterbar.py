@@ -25,6 +25,7 @@ class Box:
     options: list[tuple[str, Any]] = field(default_factory=list)
     url: str = ""
     chosen: tuple[Any, str] | None = None
+    own: bool = False  # a condition of the view, not of a column (app.operations.ledger_query)
 
     @property
     def active(self) -> bool:
@@ -109,7 +110,13 @@ def build_chips(view: Any, boxes: list[Box]) -> list[FilterChip]:
             text = f"{flt.name} {text}"
         label = view.label_columns.get(flt.column_name, flt.column_name)
         chips.append(FilterChip(label, text, address((f"page_{type(view).__name__}",), **{name: None})))
-    return chips
+    return chips + [own_chip(view, box) for box in boxes if box.own and box.active]
+
+
+def own_chip(view: Any, box: Box) -> FilterChip:
+    """The chip of a condition that is the view's own and no column's."""
+    word = next((str(w) for v, w in box.options if v == box.values[0]), box.values[0])
+    return FilterChip(box.label, word, address((f"page_{type(view).__name__}",), **{box.names[0]: None}))
 
 
 def _word(view: Any, box: Box | None, column: str, value: Any) -> str:

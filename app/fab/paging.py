@@ -104,5 +104,15 @@ class Pager:
         return list(range(first, min(first + 5, top + 1)))
 
     @property
+    def first(self) -> int:
+        """The number of the first row shown, from 1; 0 when the page is empty."""
+        return max(self.current, 0) * self.size + 1 if self.shown else 0
+
+    @property
+    def until(self) -> int:
+        """The number of the last row shown."""
+        return max(self.current, 0) * self.size + self.shown if self.shown else 0
+
+    @property
     def needed(self) -> bool:
         return self.capped or self.count > self.size or self.page != 0

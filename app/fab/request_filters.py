@@ -105,6 +105,8 @@ def int_arg(name: str, default: int | None = None) -> int | None:
 def page_args(view_name: str, default_size: int, max_size: int) -> tuple[int, int]:
     """The page (negative from the end) and its size, at most `max_size`."""
     page = int_arg(f"page_{view_name}", 0) or 0
+    if goto := int_arg(f"goto_{view_name}"):  # 前往: typed by a person, who counts from one
+        page = max(goto - 1, 0)
     size = int_arg(f"psize_{view_name}", default_size) or default_size
     return page, max(1, min(size, max_size))
 

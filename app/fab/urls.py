@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from flask import request
 from werkzeug.datastructures import MultiDict
@@ -27,6 +27,11 @@ def join(path: str, args: MultiDict[str, str]) -> str:
     """A path and its arguments, escaped."""
     query = urlencode(list(args.items(multi=True)))
     return iri_to_uri(f"{path}?{query}" if query else path)
+
+
+def args_of(query: str) -> MultiDict[str, str]:
+    """The arguments of a query string that came back in a form or was kept."""
+    return MultiDict(parse_qsl(query.lstrip("?")[:4_000], max_num_fields=100))
 
 
 def local_path(text: str | None, default: str) -> str:

@@ -1,8 +1,9 @@
 """Checks on an uploaded file before any spreadsheet library opens it.
 
-Limits: 10 MB, 200 entries, 200 MB unpacked, no nested archive, no DTD or entity, .xlsx by its content
-types. The unpacked size is measured by really inflating each entry: a size written in the archive is a claim
-of the sender. Nothing is written to disk and no more than one chunk is held in memory.
+What a file is, is decided by its content, never by its name. Limits: 10 MB, 200 entries, 200 MB unpacked, a million
+shared texts, no nested archive, no DTD or entity, no macros, no link into the network, no entry that names a path
+outside. The unpacked size is measured by really inflating each entry: a size written in the archive is a claim of the
+sender. Nothing is written to disk and no more than one chunk is held in memory.
 """
 
 from __future__ import annotations
@@ -15,9 +16,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
+from app.intake.delimited import check_text
 from app.intake.errors import WorkbookRefused
+from app.intake.formats import CSV, LEDGER_KINDS, XLS, XLSX
+from app.intake.ole import SIGNATURE, check_ole
 
-__all__ = ["WorkbookRefused", "check_upload"]
+__all__ = ["LEDGER_KINDS", "ONLY_XLSX", "WorkbookRefused", "check_upload"]
+
+ONLY_XLSX = frozenset((XLSX,))
 
 MAX_FILE = 10 * 1024 * 1024
 MAX_ENTRIES = 200
@@ -26,6 +32,8 @@ MAX_RATIO = 100
 # A ledger of one unit repeats itself and packs well; the ratio says something only about large contents.
 RATIO_FROM = 20 * 1024 * 1024
 _CHUNK = 1 << 18
+MAX_TEXTS = 1_000_000
+_RELATIONS_MOST = 1 << 20
 
 _MAIN_TYPE = b"application/vnd.openxmlformats-officedocument.spreadsheetml.sheet.main+xml"
 _NESTED_NAME = re.compile(r"\.(?:zip|xlsx|xlsm|docx|pptx|jar|rar|7z|gz|bz2|xz|tar)$", re.IGNORECASE)
@@ -33,16 +41,30 @@ _DTD = re.compile(rb"<!\s*(?:DOCTYPE|ENTITY)", re.IGNORECASE)
 _ENCODING = re.compile(rb"""<\?xml[^>]*?encoding\s*=\s*["']([^"']*)["']""", re.IGNORECASE)
 _PLAIN_ENCODINGS = frozenset((b"utf-8", b"utf8", b"us-ascii", b"ascii"))
 
+# Where a workbook may point into the network when somebody opens it: a share that asks for the password, a picture
+# that tells who looked. Hyperlinks wait for a click and stay; so do links to files beside it, which nobody follows here.
+_RELATION = re.compile(rb"<[^<>]*\bTargetMode\s*=\s*[\"']External[\"'][^<>]*>", re.IGNORECASE)
+_REMOTE = re.compile(rb"Target\s*=\s*[\"'](?:[a-z][a-z0-9+.\-]+:|\\\\|//|%5c%5c)", re.IGNORECASE)
+_HYPERLINK = re.compile(rb"Type\s*=\s*[\"'][^\"']*/hyperlink[\"']", re.IGNORECASE)
+_LOCAL_FILE = re.compile(rb"Target\s*=\s*[\"']file:///[a-z]:", re.IGNORECASE)
+
 _SAVE_AS = "请用 Excel 或 WPS 打开，另存为 .xlsx 后再上传。"
 _BROKEN = "文件不完整或已损坏，请重新保存为 .xlsx 后再上传。"
 _TOO_BIG_INSIDE = "文件解压后过大，请删除多余的工作表和空白区域，拆分后再上传。"
+_TEXT_FILE = "这是文本（CSV）文件，"
 _MACRO = "文件含宏（.xlsm），请另存为不含宏的 .xlsx 后再上传。"
 _DTD_FOUND = "文件内含不允许的 XML 声明，" + _SAVE_AS
 _ODD_ENCODING = "文件内部编码不是 UTF-8，" + _SAVE_AS
+_ODD_NAMES = "文件内部的条目名称异常，" + _SAVE_AS
+_TOO_MANY_TEXTS = "文件内的文字条目过多，请拆分成几个文件后分批上传。"
+_REMOTE_LINK = "文件含指向网络地址的外部链接，请在“数据—编辑链接”中断开链接并删除网络图片后再上传。"
 
 
-def check_upload(path: Path, filename: str) -> None:
-    """Raise :class:`WorkbookRefused` unless ``path`` holds a harmless .xlsx; ``filename`` is the user's name for it."""
+def check_upload(path: Path, filename: str, kinds: frozenset[str] = ONLY_XLSX) -> str:
+    """Return the format of ``path`` (one of ``kinds``); raise :class:`WorkbookRefused` unless it is harmless.
+
+    ``filename`` is the user's name for it. Where only .xlsx is taken, the name has to say so too.
+    """
     size = path.stat().st_size
     if size == 0:
         raise WorkbookRefused("文件是空的，请选择填写好的模板后再上传。")
@@ -51,7 +73,7 @@ def check_upload(path: Path, filename: str) -> None:
     with path.open("rb") as stream:
         head = stream.read(8192)
         if not head.startswith(b"PK\x03\x04"):
-            raise WorkbookRefused(_name_the_kind(head, path, filename))
+            return _other_kind(head, path, filename, kinds)
         try:
             _check_archive(stream, size)
         except (
@@ -64,13 +86,26 @@ def check_upload(path: Path, filename: str) -> None:
             NotImplementedError,
         ) as error:
             raise WorkbookRefused(_BROKEN) from error
-    if not filename.casefold().endswith(".xlsx"):
+    if kinds == ONLY_XLSX and not filename.casefold().endswith(".xlsx"):
         raise WorkbookRefused("文件扩展名不是 .xlsx，" + _SAVE_AS)
+    return XLSX
+
+
+def _other_kind(head: bytes, path: Path, filename: str, kinds: frozenset[str]) -> str:
+    """Return XLS or CSV when ``kinds`` has it and the content is sound; refuse everything else by its name."""
+    if XLS in kinds and head.startswith(SIGNATURE):
+        check_ole(path.read_bytes())
+        return XLS
+    sentence = _name_the_kind(head, path, filename)
+    if CSV not in kinds or not sentence.startswith(_TEXT_FILE):
+        raise WorkbookRefused(sentence)
+    check_text(path.read_bytes())
+    return CSV
 
 
 def _name_the_kind(head: bytes, path: Path, filename: str) -> str:
     """Return the sentence for something that is no zip archive at all."""
-    if head.startswith(b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"):
+    if head.startswith(SIGNATURE):
         if "EncryptedPackage".encode("utf-16-le") in path.read_bytes():
             return "文件设有打开密码，请取消密码并另存为 .xlsx 后再上传。"
         return "这是旧版 .xls 文件，" + _SAVE_AS
@@ -86,7 +121,7 @@ def _name_the_kind(head: bytes, path: Path, filename: str) -> str:
     if lowered.startswith(b"<?xml") or b"<workbook" in lowered:
         return "这是 XML 文件，" + _SAVE_AS
     if _looks_like_text(head):
-        return "这是文本（CSV）文件，" + _SAVE_AS
+        return _TEXT_FILE + _SAVE_AS
     return f"无法识别的文件，{_SAVE_AS}" if filename else _BROKEN
 
 
@@ -112,6 +147,8 @@ def _check_archive(stream: BinaryIO, size: int) -> None:
         raise WorkbookRefused("文件内部条目过多，请把数据复制到新模板中再上传。")
     if sum(entry.file_size for entry in entries) > MAX_UNPACKED:
         raise WorkbookRefused(_TOO_BIG_INSIDE)
+    if any(_leaves_the_archive(entry) for entry in entries):
+        raise WorkbookRefused(_ODD_NAMES)
     names = [entry.filename.casefold() for entry in entries]
     if len(set(names)) != len(names):
         raise WorkbookRefused(_BROKEN)
@@ -120,11 +157,21 @@ def _check_archive(stream: BinaryIO, size: int) -> None:
     total = 0
     content_types = b""
     for entry in entries:
-        kept = bytearray() if entry.filename == "[Content_Types].xml" else None
+        is_types = entry.filename == "[Content_Types].xml"
+        kept = bytearray() if is_types or entry.filename.casefold().endswith(".rels") else None
         total += _check_entry(stream, entry, total, size, kept)
-        if kept is not None:
+        if is_types and kept is not None:
             content_types = bytes(kept)
+        elif kept is not None:
+            _check_relations(bytes(kept))
     _check_content_types(content_types)
+
+
+def _leaves_the_archive(entry: zipfile.ZipInfo) -> bool:
+    """True for ../x, /etc/x, C:\\x and names cut short by NUL: no spreadsheet program writes such entries."""
+    name = entry.orig_filename
+    parts = name.split("/")
+    return ".." in parts or any(odd in name for odd in ("\\", "\x00", ":")) or name.startswith("/")
 
 
 def _refuse_by_names(names: list[str]) -> None:
@@ -152,6 +199,7 @@ def _refuse_overlap(entries: list[zipfile.ZipInfo], size: int) -> None:
 def _check_entry(stream: BinaryIO, entry: zipfile.ZipInfo, before: int, size: int, kept: bytearray | None) -> int:
     """Inflate one entry, scanning it; return its true size in bytes."""
     is_xml = entry.filename.casefold().endswith((".xml", ".rels", ".vml"))
+    texts = 0 if entry.filename.casefold().endswith("sharedstrings.xml") else None
     total, tail, first = 0, b"", True
     for chunk in _inflate(stream, entry):
         total += len(chunk)
@@ -169,7 +217,11 @@ def _check_entry(stream: BinaryIO, entry: zipfile.ZipInfo, before: int, size: in
                 if _DTD.search(window):
                     raise WorkbookRefused(_DTD_FOUND)
             tail = chunk[-32:] if b"<" in chunk[-32:] else b""
-        if kept is not None:
+        if texts is not None:
+            texts += chunk.count(b"<si>") + chunk.count(b"<si ")
+            if texts > MAX_TEXTS:
+                raise WorkbookRefused(_TOO_MANY_TEXTS)
+        if kept is not None and len(kept) < _RELATIONS_MOST:
             kept += chunk
     if total != entry.file_size:
         raise WorkbookRefused(_BROKEN)
@@ -217,6 +269,12 @@ def _inflate(stream: BinaryIO, entry: zipfile.ZipInfo) -> Iterator[bytes]:
                 raise WorkbookRefused(_BROKEN)
         if chunk := inflater.decompress(data, _CHUNK):
             yield chunk
+
+
+def _check_relations(relations: bytes) -> None:
+    for found in _RELATION.findall(relations):
+        if _REMOTE.search(found) and not _HYPERLINK.search(found) and not _LOCAL_FILE.search(found):
+            raise WorkbookRefused(_REMOTE_LINK)
 
 
 def _check_content_types(content_types: bytes) -> None:

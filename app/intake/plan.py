@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
-from app.intake.fields import FIELD_KEYS, LABELS
+from app.intake.fields import LABELS
 from app.intake.rules import ERROR, CheckedRow, Problem, row_prefix
 
 NEW, UNCHANGED, REFUSED = "new", "unchanged", "refused"
@@ -31,39 +31,56 @@ class PlannedRow(NamedTuple):
     position: int = 0
 
 
-def plan_rows(
-    checked: Iterable[CheckedRow], existing: Mapping[str, ExistingRow], columns: Collection[str] | None = None
-) -> Iterator[PlannedRow]:
-    """Decide each row in order.
+class Planner:
+    """Decides rows in the order of the file; remembers the keys it has met, so that a file may come in chunks.
 
     A record already in the ledger with the same values is ``unchanged`` (uploading twice adds nothing);
     with other values it is refused and named. A key twice in the file: the first good row stays. ``columns``
     limits the comparison to the columns the file has (all fields when None).
     """
-    compared = [key for key in FIELD_KEYS if columns is None or key in columns]
-    first_seen: dict[str, tuple[int, str]] = {}
-    for row in checked:
+
+    def __init__(self, columns: Collection[str] | None = None) -> None:
+        self._columns = None if columns is None else frozenset(columns)
+        self._first_seen: dict[str, tuple[int, str]] = {}
+
+    def plan(self, checked: Iterable[CheckedRow], existing: Mapping[str, ExistingRow]) -> Iterator[PlannedRow]:
+        """Decide the next rows; ``existing`` holds the records of the ledger with a key that occurs among them."""
+        return (self._decide(row, existing) for row in checked)
+
+    def _decide(self, row: CheckedRow, existing: Mapping[str, ExistingRow]) -> PlannedRow:
         key = row.dup_key
         outcome, problems, existing_id = NEW, row.problems, None
         if problems and any(problem.severity == ERROR for problem in problems):
             outcome = REFUSED
-        elif key and key in first_seen:
-            outcome, problems = REFUSED, (*problems, _repeated(row, *first_seen[key]))
+        elif key and key in self._first_seen:
+            outcome, problems = REFUSED, (*problems, _repeated(row, *self._first_seen[key]))
         elif key:
-            first_seen[key] = (row.number, row.sheet)
+            self._first_seen[key] = (row.number, row.sheet)
             record = existing.get(key)
             if record is not None:
                 existing_id = record.id
-                differing = _differing(row.values, record.values, compared)
+                differing = self._differing(row.values, record.values)
                 outcome = REFUSED if differing else UNCHANGED
                 if differing:
                     problems = (*problems, _already_there(row, differing))
-        yield PlannedRow(row.number, outcome, row.values, problems, key, existing_id, row.sheet, row.position)
+        return PlannedRow(row.number, outcome, row.values, problems, key, existing_id, row.sheet, row.position)
+
+    def _differing(self, values: Mapping[str, Any], stored: Mapping[str, Any]) -> list[str]:
+        """The fields whose values differ; None and "" are the same, fields not in ``stored`` do not count."""
+        return [
+            key
+            for key, value in values.items()
+            if key in stored
+            and (self._columns is None or key in self._columns)
+            and (value or None) != (stored[key] or None)
+        ]
 
 
-def _differing(values: Mapping[str, Any], stored: Mapping[str, Any], compared: list[str]) -> list[str]:
-    """Return the fields whose values differ; None and "" are the same, fields not in ``stored`` do not count."""
-    return [key for key in compared if key in stored and (values.get(key) or None) != (stored[key] or None)]
+def plan_rows(
+    checked: Iterable[CheckedRow], existing: Mapping[str, ExistingRow], columns: Collection[str] | None = None
+) -> Iterator[PlannedRow]:
+    """Decide every row of a file at once, see :class:`Planner`."""
+    return Planner(columns).plan(checked, existing)
 
 
 def _title(values: Mapping[str, Any]) -> str:
@@ -78,6 +95,6 @@ def _repeated(row: CheckedRow, number: int, sheet: str) -> Problem:
 
 
 def _already_there(row: CheckedRow, differing: list[str]) -> Problem:
-    labels = "、".join(LABELS[key] for key in differing)
+    labels = "、".join(LABELS.get(key, key) for key in differing)
     text = f"{_title(row.values)}与台账记录不同的有：{labels}，如需更改请在台账中修改。"
     return Problem(row.number, "serial_no", ERROR, row_prefix(row.number, row.sheet) + text)

@@ -1,45 +1,51 @@
 """Reading a ledger workbook into raw rows, numbered exactly as the spreadsheet shows them.
 
 The header is found by its labels within the first ten rows; column order is free; every visible sheet that
-carries the header is read. Values come from python-calamine, formulas from :mod:`app.intake.scan`.
+carries the header is read. Values come from :mod:`app.intake.formats`. This is the way of our own template and of
+files made like it; a workbook of the enterprise's own making goes through :mod:`app.intake.own_book`.
 """
 
 from __future__ import annotations
 
-import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
-
-from python_calamine import CalamineWorkbook, SheetTypeEnum, SheetVisibleEnum
 
 from app.intake.errors import WorkbookRefused
 from app.intake.fields import (
     CATEGORY_CODE,
     FIELDS,
-    LABELS,
     PROBLEM_LABEL,
-    REQUIRED_KEYS,
     ROW_NUMBER_LABEL,
     TEMPLATE_VERSION,
+    Field,
+    heading_keys,
 )
-from app.intake.scan import SheetMarks, scan_sheet, sheet_parts
+from app.intake.formats import BookSheet, Line, open_sheets
+from app.intake.scan import SheetMarks
 from app.intake.text import label_key
 
 MAX_ROWS = 100_000
 HEADER_WITHIN = 10
 _ENOUGH_LABELS = 4
+_EVIDENT_LABELS = 12
 ERROR_CELL = "#错误值"
+NO_ROWS = "文件中没有数据行，请在表头下方逐行填写器具信息后再上传。"
+TOO_MANY = "文件超过{most}行，请拆分成几个文件后分批上传。"
 _NO_KEYS: frozenset[str] = frozenset()
 # Values that hardly repeat would only fill the table of shared strings.
 _UNIQUE_KEYS = frozenset(("serial_no", "own_no"))
 
-_KEY_BY_LABEL: dict[str, str] = {
-    label_key(label): f.key for f in (*FIELDS, CATEGORY_CODE) for label in (f.label, *f.aliases)
-}
 _OWN_LABELS = frozenset((label_key(ROW_NUMBER_LABEL), label_key(PROBLEM_LABEL)))
+
+
+class NotOurTemplate(WorkbookRefused):
+    """The headings are not those of the template. ``evident``: so many are that it can only be a spoilt template."""
+
+    evident = False
 
 
 class RawRow(NamedTuple):
@@ -53,6 +59,15 @@ class RawRow(NamedTuple):
     """Unique over the whole file: equals ``number`` on the first ledger sheet; later sheets add 2**20 each."""
 
 
+class SkippedRow(NamedTuple):
+    """A filled row of an enterprise's own workbook that is no instrument: a total, a note, a heading once more."""
+
+    number: int
+    text: str
+    reason: str
+    sheet: str = ""
+
+
 @dataclass(slots=True)
 class LedgerSheet:
     """All rows of a workbook. ``columns``: field key → heading as typed; ``unknown_columns``: headings ignored."""
@@ -63,6 +78,7 @@ class LedgerSheet:
     rows: list[RawRow]
     sheet_names: tuple[str, ...] = ()
     unknown_columns: tuple[str, ...] = ()
+    skipped: tuple[SkippedRow, ...] = ()
 
 
 @dataclass(slots=True)
@@ -78,14 +94,14 @@ class FoundSheet:
     marks: SheetMarks = field(default_factory=SheetMarks)
 
 
-def read_ledger(path: Path) -> LedgerSheet:
-    """Read every ledger sheet of ``path``.
+def read_ledger(path: Path, fields: Sequence[Field] = FIELDS) -> LedgerSheet:
+    """Read every ledger sheet of ``path``, whose headings are those of ``fields`` or their aliases.
 
-    Raises WorkbookRefused: unreadable file, no header, missing required columns, a column twice, no data
-    rows, more than 100,000 rows. Call :func:`app.intake.guard.check_upload` first.
+    Raises WorkbookRefused: unreadable file, no data rows, more than 100,000 rows; NotOurTemplate: no header, missing
+    required columns, a column twice. Call :func:`app.intake.guard.check_upload` first.
     """
     rows: list[RawRow] = []
-    with open_ledger(path) as sheets:
+    with open_ledger(path, fields) as sheets:
         names = tuple(sheet.name for sheet in sheets)
         for index, sheet in enumerate(sheets):
             _collect(sheet, sheet.name if len(sheets) > 1 else "", index << 20, rows)
@@ -93,7 +109,7 @@ def read_ledger(path: Path) -> LedgerSheet:
         columns = {key: str(first.header[at]) for key, at in first.indexes.items()}
         unknown = tuple(dict.fromkeys(title for sheet in sheets for title in _unknown(sheet)))
     if not rows:
-        raise WorkbookRefused("文件中没有数据行，请在表头下方逐行填写器具信息后再上传。")
+        raise WorkbookRefused(NO_ROWS)
     return LedgerSheet(first.name, first.header_row, columns, rows, names, unknown)
 
 
@@ -116,7 +132,7 @@ def _collect(sheet: FoundSheet, shown_name: str, base: int, rows: list[RawRow]) 
         if not formula and not _is_filled(cells):
             continue
         if len(rows) >= MAX_ROWS:
-            raise WorkbookRefused(f"文件超过{MAX_ROWS}行，请拆分成几个文件后分批上传。")
+            raise WorkbookRefused(TOO_MANY.format(most=MAX_ROWS))
         rows.append(RawRow(number, cells, formula, shown_name, base + number))
 
 
@@ -125,58 +141,49 @@ def _is_filled(cells: dict[str, Any]) -> bool:
 
 
 @contextmanager
-def open_ledger(path: Path) -> Iterator[list[FoundSheet]]:
+def open_ledger(path: Path, fields: Sequence[Field] = FIELDS) -> Iterator[list[FoundSheet]]:
     """Give the ledger sheets of ``path``, rows not yet read."""
-    try:
-        with zipfile.ZipFile(path) as archive:
-            book = _call(CalamineWorkbook.from_path, path)
-            try:
-                yield _find_sheets(book, archive)
-            finally:
-                book.close()
-    except (zipfile.BadZipFile, OSError) as error:
-        raise WorkbookRefused("文件不完整或已损坏，请重新保存为 .xlsx 后再上传。") from error
+    with open_sheets(path) as sheets:
+        yield _find_sheets(sheets, tuple(fields))
 
 
-def _find_sheets(book: CalamineWorkbook, archive: zipfile.ZipFile) -> list[FoundSheet]:
-    parts = sheet_parts(archive)
+def _find_sheets(sheets: Iterable[BookSheet], fields: tuple[Field, ...]) -> list[FoundSheet]:
+    keys = _keys_by_label(fields)
     found: list[FoundSheet] = []
     best: FoundSheet | None = None
-    for meta in book.sheets_metadata:
-        if meta.typ != SheetTypeEnum.WorkSheet or meta.visible != SheetVisibleEnum.Visible:
-            continue
-        if parts.get(meta.name) not in archive.NameToInfo:
-            continue
-        marks = scan_sheet(archive, parts[meta.name], meta.name)
-        sheet = _find_header(_call(book.get_sheet_by_name, meta.name), meta.name)
+    for book_sheet in sheets:
+        sheet = _find_header(book_sheet, keys)
         if sheet is None:
             continue
-        sheet.marks = marks
         if len(sheet.indexes) >= _ENOUGH_LABELS:
             found.append(sheet)
         elif best is None or len(sheet.indexes) > len(best.indexes):
             best = sheet
-    sheets = found or ([best] if best else [])
-    if not sheets:
-        raise WorkbookRefused(
+    ledgers = found or ([best] if best else [])
+    if not ledgers:
+        raise NotOurTemplate(
             f"前{HEADER_WITHIN}行中没有找到表头，请使用最新模板（版本{TEMPLATE_VERSION}），不要修改表头文字。"
         )
-    for sheet in sheets:
-        _check_columns(sheet, several=len(sheets) > 1)
-    return sheets
+    for sheet in ledgers:
+        _check_columns(sheet, fields, keys, several=len(ledgers) > 1)
+    return ledgers
 
 
-def _find_header(sheet: Any, name: str) -> FoundSheet | None:
+@lru_cache(maxsize=16)
+def _keys_by_label(fields: tuple[Field, ...]) -> dict[str, str]:
+    return heading_keys(fields)
+
+
+def _find_header(book_sheet: BookSheet, keys: Mapping[str, str]) -> FoundSheet | None:
     """Return the row among the first ten that has the most known labels, None when no row has any."""
-    offset = sheet.start[1] if sheet.start else 0
-    lines = enumerate(_call(sheet.iter_rows), 1)
+    lines = book_sheet.lines
     best: FoundSheet | None = None
-    waiting: list[tuple[int, list[Any]]] = []
+    waiting: list[Line] = []
     for number, line in lines:
         waiting.append((number, line))
-        indexes = _recognise(line)
+        indexes = _recognise(line, keys)
         if indexes and (best is None or len(indexes) > len(best.indexes)):
-            best = FoundSheet(name, number, line, indexes, offset, lines)
+            best = FoundSheet(book_sheet.name, number, line, indexes, book_sheet.offset, lines, book_sheet.marks)
         if number >= HEADER_WITHIN:
             break
     if best is not None:
@@ -191,14 +198,14 @@ def _chain(
     yield from rest
 
 
-def _recognise(line: Sequence[Any]) -> dict[str, int]:
+def _recognise(line: Sequence[Any], keys: Mapping[str, str]) -> dict[str, int]:
     """Return field key → index for one candidate header row; a repeated column keeps its first place."""
     labels = [label_key(value) for value in line]
     # Guangdong's pair is 种别/种类 where the national form says 项别/种别.
     shifted = "种类" in labels and "种别" in labels
     indexes: dict[str, int] = {}
     for at, label in enumerate(labels):
-        key = "level1" if shifted and label == "种别" else _KEY_BY_LABEL.get(label)
+        key = "level1" if shifted and label == "种别" else keys.get(label)
         if key is not None:
             indexes.setdefault(key, at)
     return indexes
@@ -213,30 +220,26 @@ def _unknown(sheet: FoundSheet) -> list[str]:
     ]
 
 
-def _check_columns(sheet: FoundSheet, several: bool) -> None:
+def _check_columns(sheet: FoundSheet, fields: tuple[Field, ...], keys: Mapping[str, str], several: bool) -> None:
     where = f"工作表“{sheet.name}”" if several else "文件"
     twice = [
         str(value).strip()
         for at, value in enumerate(sheet.header)
-        if (key := _KEY_BY_LABEL.get(label_key(value)))
-        and sheet.indexes.get(key) != at
-        and at not in sheet.indexes.values()
+        if (key := keys.get(label_key(value))) and sheet.indexes.get(key) != at and at not in sheet.indexes.values()
     ]
     if twice:
-        raise WorkbookRefused(f"{where}中“{'”“'.join(twice)}”列重复，请只保留一列后再上传。")
-    needed = set(REQUIRED_KEYS)
-    if CATEGORY_CODE.key in sheet.indexes:
-        needed -= {"level1", "level2"}
-    missing = [LABELS[key] for key in REQUIRED_KEYS if key in needed and key not in sheet.indexes]
+        raise _not_ours(sheet, f"{where}中“{'”“'.join(twice)}”列重复，请只保留一列后再上传。")
+    coded = CATEGORY_CODE.key in sheet.indexes
+    missing = [
+        field.label
+        for field in fields
+        if field.required and field.key not in sheet.indexes and not (coded and field.key in {"level1", "level2"})
+    ]
     if missing:
-        raise WorkbookRefused(f"{where}缺少必填列：{'、'.join(missing)}，请使用最新模板（版本{TEMPLATE_VERSION}）。")
+        raise _not_ours(sheet, f"{where}缺少必填列：{'、'.join(missing)}，请使用最新模板（版本{TEMPLATE_VERSION}）。")
 
 
-def _call(function: Any, *arguments: Any) -> Any:
-    """Call the native reader; turn its errors, including a panic (a BaseException), into a refusal."""
-    try:
-        return function(*arguments)
-    except (KeyboardInterrupt, SystemExit, GeneratorExit, MemoryError):
-        raise
-    except BaseException as error:
-        raise WorkbookRefused("无法读取工作簿，请用 Excel 或 WPS 另存为 .xlsx 后再上传。") from error
+def _not_ours(sheet: FoundSheet, sentence: str) -> NotOurTemplate:
+    refusal = NotOurTemplate(sentence)
+    refusal.evident = len(sheet.indexes) >= _EVIDENT_LABELS
+    return refusal

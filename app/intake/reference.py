@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from app.intake.rulebook import PSEUDO_CODES
 from app.intake.text import fold
 
 
@@ -18,6 +19,12 @@ class CategoryRef:
     code: str = ""
     valid: bool = True
     nozzle: bool = False
+    typical_use: str = ""
+
+    @property
+    def pseudo(self) -> bool:
+        """未分类 and 非强检 stand beside the catalogue: a row may name them, no list offers them."""
+        return self.code in PSEUDO_CODES
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,10 +39,12 @@ class DivisionRef:
 
 @dataclass(frozen=True, eq=False)
 class ReferenceTables:
-    """Catalogue by (level1, level2) and divisions by code, with folded look-ups built once."""
+    """Catalogue by (level1, level2) and divisions by code, with folded look-ups built once; ``institutes`` are the ids
+    of the institutes by folded name."""
 
     categories: Mapping[tuple[str, str], CategoryRef]
     divisions: Mapping[str, DivisionRef]
+    institutes: Mapping[str, int] = field(default_factory=dict)
     by_folded: dict[tuple[str, str], CategoryRef] = field(init=False, repr=False)
     level2_only: dict[str, tuple[CategoryRef, ...]] = field(init=False, repr=False)
     by_code: dict[str, CategoryRef] = field(init=False, repr=False)

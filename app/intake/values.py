@@ -155,3 +155,11 @@ def _not_a_code(field: Field, text: str, ref: ReferenceTables) -> BadCell:
     if len(named) == 1:
         return BadCell(f"{field.label}须填6位数字代码，“{shown(text)}”请改填 {named[0].code}。")
     return BadCell(f"{field.label}“{shown(text)}”不是6位数字代码，请对照《行政区划信息》填写，例如 440103。")
+
+
+def parse_institute(field: Field, cell: Any, ref: ReferenceTables) -> str:
+    """Return the name of an institute that the platform knows, as typed."""
+    text = parse_text(field, cell)
+    if text and fold(text) not in ref.institutes:
+        raise BadCell(f"“{field.label}”填写的“{shown(text)}”没有在平台登记，请填写登记的技术机构全称。")
+    return text

@@ -13,8 +13,10 @@ from sqlalchemy.orm import Session
 from app import clock
 from app.access.principal import Principal
 from app.errors import ConflictError, InvalidInputError, NotVisibleError
+from app.operations.instrument_code import give_code
 from app.workflow import APPOINTMENT, bear, fire
-from app.workflow.live import live_item_sentence
+from app.workflow.band import INVALID, barred_from_booking
+from app.workflow.live import NOT_COMPULSORY, live_item_sentence
 from models.appointment import Appointment, AppointmentItem, Slot
 from models.enums import LIVE_ITEM_STATES, DeliveryMode, InstrumentState
 from models.instrument import Instrument
@@ -94,6 +96,10 @@ def _locked(session: Session, instrument_ids: Iterable[int]) -> list[Instrument]
     for instrument in found:
         if instrument.state != InstrumentState.IN_USE:
             raise InvalidInputError(_not_in_use(instrument))
+        if not instrument.compulsory:
+            raise InvalidInputError(NOT_COMPULSORY)
+        if barred_from_booking(instrument, clock.today()):
+            raise InvalidInputError(f"器具“{instrument.name} {instrument.serial_no}”{INVALID}")
         if sentence := live_item_sentence(session, instrument):
             raise ConflictError(sentence)
     return found
@@ -134,6 +140,10 @@ def submit(session: Session, actor: Principal, appointment_id: int, seen_version
 
     step = "submit_for_confirmation" if switch_on("appointment.admin_confirm") else "submit"
     done: Appointment = fire(session, APPOINTMENT, appointment_id, step, actor, seen_version=seen_version)
+    # in one order, so that two submissions never wait for each other's counters
+    for item in sorted(done.items, key=lambda row: row.instrument_id):
+        give_code(session, item.instrument)
+    session.flush()
     return done
 
 
@@ -183,7 +193,7 @@ def bookable(session: Session, actor: Principal, term: str, skip: int, limit: in
     """
     live = exists().where(AppointmentItem.instrument_id == Instrument.id, AppointmentItem.state.in_(LIVE_ITEM_STATES))
     statement = select(Instrument).where(
-        Instrument.unit_id == actor.unit_id, Instrument.state == InstrumentState.IN_USE, ~live
+        Instrument.unit_id == actor.unit_id, Instrument.state == InstrumentState.IN_USE, Instrument.compulsory, ~live
     )
     if term:
         number = Instrument.serial_no.startswith(term, autoescape=True)
@@ -225,6 +235,8 @@ def grouped(session: Session, actor: Principal, ids: Iterable[int]) -> tuple[lis
 def _cannot(session: Session, instrument: Instrument) -> str | None:
     if instrument.state != InstrumentState.IN_USE:
         return _not_in_use(instrument)
+    if not instrument.compulsory:
+        return NOT_COMPULSORY
     if instrument.institute_id is None:
         return f"“{instrument.name}”没有可受理的检定机构，请核对种别和使用地点，或联系当地监管部门。"
     return live_item_sentence(session, instrument)

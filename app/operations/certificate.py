@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import io
 from collections.abc import Mapping
 from datetime import date
@@ -17,6 +16,8 @@ from app.access.audit import audit
 from app.access.principal import Principal, as_system
 from app.documents.certificate import CertificateFacts, StandardUsed, render_certificate
 from app.errors import InvalidInputError, NotAllowedError, NotVisibleError, WrongStateError
+from app.operations.certificate_files import served_paper
+from app.operations.signing import check_file, sign_for
 from app.workflow import CERTIFICATE, ITEM, bear, fire
 from app.workflow.authorisation import capability_of, lapsed
 from app.workflow.certificate import expiry
@@ -62,12 +63,17 @@ def edit_result(
     problems = _problems(session, certificate.item, form)
     if problems:
         raise InvalidInputError("检定记录有误，请按提示修改。", problems=problems)
-    certificate = fire(session, CERTIFICATE, certificate_id, "edit", actor, seen_version=seen_version)
-    fresh = _draft(session, actor, certificate.item, form)
-    for name in ("kind", "conclusion", "verified_on", "cycle_months", "valid_until", "validity_reason", "facts"):
-        setattr(certificate, name, getattr(fresh, name))
-    session.expunge(fresh) if fresh in session else None
-    return certificate
+
+    def retype(paper: Certificate) -> None:
+        fresh = _draft(session, actor, paper.item, form)
+        for name in ("kind", "conclusion", "verified_on", "cycle_months", "valid_until", "validity_reason", "facts"):
+            setattr(paper, name, getattr(fresh, name))
+        session.expunge(fresh) if fresh in session else None
+
+    changed: Certificate = fire(
+        session, CERTIFICATE, certificate_id, "edit", actor, seen_version=seen_version, change=retype
+    )
+    return changed
 
 
 def _live_paper(session: Session, item_id: int) -> Certificate | None:
@@ -225,7 +231,7 @@ def facts_of(certificate: Certificate) -> CertificateFacts:
 
 
 def publish_certificate(session: Session, certificate_id: int) -> bool:
-    """Render, store, read back, publish; called by the outbox until it has happened, so a kill loses nothing.
+    """Render, sign, store, read back, publish; called by the outbox until it has happened, so a kill loses nothing.
 
     Returns False when the certificate is not waiting for its paper (published before, or sent back).
     """
@@ -234,17 +240,27 @@ def publish_certificate(session: Session, certificate_id: int) -> bool:
         certificate = session.execute(statement).unique().scalar_one_or_none()
         if certificate is None or certificate.state != CertificateState.ISSUING:
             return False
-        buffer = io.BytesIO()
-        render_certificate(facts_of(certificate), buffer)
-        data = buffer.getvalue()
+        data = signed_paper(certificate)
         digest = filestore.put(data)
-        if hashlib.sha256(filestore.read(digest)).hexdigest() != digest:
-            raise OSError("the stored certificate does not read back")
-        certificate.pdf_sha256, certificate.pdf_size, certificate.published_at = digest, len(data), clock.now()
-        session.flush()
-        fire(session, CERTIFICATE, certificate.id, "publish", system)
+        stored = filestore.read(digest)
+        verdict = check_file(stored)
+        if stored != data or not verdict.good:
+            raise OSError(f"the stored certificate does not read back: {verdict.problem}")
+
+        def file_it(row: Certificate) -> None:
+            row.pdf_sha256, row.pdf_size, row.published_at = digest, len(data), clock.now()
+
+        fire(session, CERTIFICATE, certificate.id, "publish", system, change=file_it)
         audit(session, "publish_certificate", entity="certificate", entity_id=certificate.number)
         return True
+
+
+def signed_paper(certificate: Certificate) -> bytes:
+    """The paper as it is issued: rendered from the frozen facts, signed with the institute's key (PAdES)."""
+    facts = facts_of(certificate)
+    buffer = io.BytesIO()
+    render_certificate(facts, buffer)
+    return sign_for(certificate.institute, buffer.getvalue(), title=facts.title)
 
 
 def preview(certificate: Certificate) -> bytes:
@@ -255,13 +271,13 @@ def preview(certificate: Certificate) -> bytes:
 
 
 def paper(session: Session, certificate_id: int) -> tuple[Certificate, bytes]:
-    """The stored PDF of a certificate the principal sees."""
+    """The PDF of a certificate the principal sees: as issued, or a marked copy of one corrected or revoked."""
     certificate = session.get(Certificate, certificate_id)
     if certificate is None:
         raise NotVisibleError
     if certificate.pdf_sha256 is None:
         raise NotAllowedError("证书尚未生成，请稍后再下载。")
-    return certificate, filestore.read(certificate.pdf_sha256)
+    return certificate, served_paper(certificate)
 
 
 # -- correcting an issued paper ----------------------------------------------------------------------------------------

@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 
 from app.access.principal import Principal
 from app.errors import InvalidInputError, QuanhengError
+from app.operations.instrument_code import give_code
 from app.operations.job import beat, cancelled, create_job, finish, runner
 from app.workflow import FILING, bear, fire
 from app.workflow.filing import live_filing
@@ -64,6 +65,7 @@ def submit_filings(
             with session.begin_nested():
                 filing = _open(session, actor, instrument)
                 fire(session, FILING, filing.id, "submit", actor, data)
+                give_code(session, instrument)
             result.done.append(instrument.id)
         except QuanhengError as error:
             result.skipped.append((f"{instrument.name} {instrument.serial_no}", error.sentence))

@@ -1,28 +1,47 @@
-"""An instrument's whole history: its own steps and those of its filings, bookings and certificates."""
+"""An instrument's whole history: its own steps and those of its filings, bookings and certificates, with what each
+changed in words, by whom and through which channel (LED-28, BEYOND 2)."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
 from app.access.principal import Principal
 from app.access.roles import LABELS
+from app.operations.journal import AsWas, as_was, changes_of
+from app.operations.journal_words import EMPTY, Pair, Words, label_of
 from app.workflow import REGISTRY
+from app.workflow.engine import Workflow
+from app.workflow.journal import AMEND, columns, snapshot
+from app.workflow.merged import family
 from models.enums import Role
 from models.log import TransitionLog
 from models.types import mask_name
 
 COMMON = ("备案", "预约器具", "证书", "器具", "账号", "预约单")
+CHANNELS = {"web": "网页", "api": "接口", "import": "导入", "job": "后台任务", "system": "系统"}
+BY_FILE = frozenset({"import", "update_address", "change_nozzle"})
+HIDDEN = frozenset({"hidden", "compulsory", "declared_category_id"})
+"""Columns that the as-it-was view leaves out: the platform's own bookkeeping."""
+
+
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """One column: its label, the old word and the new one."""
+
+    label: str
+    old: str
+    new: str
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One line of history in words: who, when, from, to."""
+    """One line of history in words: who, when, from, to, what changed, through which channel."""
 
     at: datetime
     entity: str
@@ -34,18 +53,26 @@ class Line:
     role: str
     reason: str
     detail: dict[str, Any]
+    changes: tuple[Changed, ...] = ()
+    born: tuple[Changed, ...] = ()
+    channel: str = ""
+    entity_name: str = ""
+    entity_id: int = 0
+    step_name: str = ""
 
 
 def instrument_history(session: Session, principal: Principal, instrument_id: int) -> list[Line]:
-    """All lines of one instrument, oldest first. Ask only for an instrument that the principal has been shown: the
-    visible instrument is the permission, other bodies' persons are masked (ROLES section 2, transition_log)."""
+    """All lines of one instrument and of what was merged into it, oldest first. Ask only for an instrument that the
+    principal has been shown: the visible instrument is the permission, other bodies' persons are masked (ROLES section
+    2, transition_log)."""
+    of = family(session, instrument_id)
     statement = (
         select(TransitionLog)
-        .where(TransitionLog.instrument_id == instrument_id)
+        .where(or_(*(TransitionLog.instrument_id == pk for pk in of)))
         .order_by(TransitionLog.id)
         .execution_options(unscoped=True)
     )
-    return _lines(session.execute(statement).scalars().all(), principal)
+    return _lines(session, session.execute(statement).scalars().all(), principal)
 
 
 def entity_history(session: Session, principal: Principal, entity: str, entity_id: int) -> list[Line]:
@@ -56,29 +83,83 @@ def entity_history(session: Session, principal: Principal, entity: str, entity_i
         .order_by(TransitionLog.id)
         .execution_options(unscoped=True)
     )
-    return _lines(session.execute(statement).scalars().all(), principal)
+    return _lines(session, session.execute(statement).scalars().all(), principal)
 
 
-def _lines(rows: Sequence[TransitionLog], principal: Principal) -> list[Line]:
-    return [_line(row, principal) for row in rows]
+def row_as_was(
+    session: Session, workflow: Workflow, obj: Any, moment: datetime
+) -> tuple[AsWas, list[tuple[str, str, str]]]:
+    """The row at a moment, and (label, word then, word now) of every column that held something then or holds it now."""
+    then, now = as_was(session, workflow, obj, moment), snapshot(obj)
+    kept = [key for key in columns(workflow.model) if key not in HIDDEN]
+    words = Words(session, [(workflow, key, side.get(key)) for key in kept for side in (then.values, now)])
+    rows = [
+        (label_of(workflow, key), words.of(workflow, key, then.values.get(key)), words.of(workflow, key, now[key]))
+        for key in kept
+    ]
+    return then, [row for row in rows if then.known and {row[1], row[2]} != {EMPTY}]
 
 
-def _line(row: TransitionLog, principal: Principal) -> Line:
+def _lines(session: Session, rows: Sequence[TransitionLog], principal: Principal) -> list[Line]:
+    words = Words(session, [pair for row in rows for pair in _pairs(row)])
+    states: dict[tuple[str, str | None], str] = {}
+    for row in rows:  # the profile chooses some words: asked once for all lines
+        for state in (row.from_state, row.to_state):
+            if (row.entity, state) not in states:
+                states[row.entity, state] = REGISTRY[row.entity].label_of(state)
+    return [_line(row, principal, words, states) for row in rows]
+
+
+def _pairs(row: TransitionLog) -> Iterator[Pair]:
     workflow = REGISTRY[row.entity]
-    step = next((s.label for s in workflow.steps if s.name == row.step), row.step)
+    for key, pair in changes_of(row).items():
+        yield from ((workflow, key, value) for value in pair)
+    yield from ((workflow, key, value) for key, value in _born(row).items())
+
+
+def _born(row: TransitionLog) -> dict[str, Any]:
+    found = row.input.get("born")
+    return dict(found) if isinstance(found, dict) else {}
+
+
+def _line(row: TransitionLog, principal: Principal, words: Words, states: Mapping[tuple[str, str | None], str]) -> Line:
+    workflow = REGISTRY[row.entity]
+    step = next((s.label for s in workflow.steps if s.name == row.step), "更新" if row.step == AMEND else row.step)
     role = Role(row.actor_role) if row.actor_role in set(Role) else None
+    changes = [
+        Changed(label_of(workflow, key), words.of(workflow, key, old), words.of(workflow, key, new))
+        for key, (old, new) in changes_of(row).items()
+    ]
+    born = [Changed(label_of(workflow, k), EMPTY, words.of(workflow, k, v)) for k, v in _born(row).items()]
     return Line(
         at=row.at,
         entity=workflow.label,
         step=step,
-        before=workflow.label_of(row.from_state),
-        after=workflow.label_of(row.to_state),
+        before=states[row.entity, row.from_state],
+        after=states[row.entity, row.to_state],
         who=_who(row, principal),
         body=row.actor_body,
         role=LABELS.get(role, row.actor_role) if role else row.actor_role,
         reason=str(row.input.get("reason") or ""),
         detail=row.input,
+        changes=tuple(changes),
+        born=tuple(born),
+        channel=CHANNELS[_channel(row)],
+        entity_name=row.entity,
+        entity_id=row.entity_id,
+        step_name=row.step,
     )
+
+
+def _channel(row: TransitionLog) -> str:
+    """Through which door: an import, REST, a page, or the platform's own work."""
+    if row.step in BY_FILE or row.input.get("via") == "import":
+        return "import"
+    if row.input.get("via") == "api":
+        return "api"
+    if row.request_id is not None:
+        return "web"
+    return "system" if row.actor_id is None else "job"
 
 
 def _who(row: TransitionLog, principal: Principal) -> str:

@@ -5,20 +5,26 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from app.access.principal import Principal
+from app.access.principal import Principal, current_principal
 from app.errors import ConflictError, InvalidInputError
 from app.intake.dup import dup_key
-from app.intake.fields import FIELDS
+from app.intake.fields import ALL_FIELDS, FIELDS
+from app.intake.guidance import RowPolicy
+from app.intake.reader import RawRow
 from app.intake.reference import ReferenceTables
-from app.intake.rules import RowPolicy, check_row
+from app.intake.rulebook import UNCLASSIFIED
+from app.intake.rules import ERROR, CheckedRow, check_row
+from app.operations.assignment import proposed_institute
+from app.operations.category_rules import rule_book
+from app.operations.ledger_fields import label_of, ledger_fields
 from app.operations.reference_tables import reference_tables
-from app.profiles import profile, setting, switch_on
+from app.profiles import setting, switch_on
 from app.workflow import INSTRUMENT, bear, fire
-from models.base import Model
+from models.base import Model, db
 from models.enums import InstrumentState
 from models.instrument import Instrument
 from models.organisation import Unit
@@ -41,16 +47,43 @@ TYPED = (
     "valid_until",
     "note",
     "category_id",
+    "declared_category_id",
+    "compulsory",
+    "kind",
+    "installed_on",
+    "produced_on",
+    "station",
+    "type_approval_no",
+    "institute_id",
+    "last_result",
 )
-"""What a person types; everything else of an instrument is computed or written by a workflow."""
+"""What a person types, in one deployment or another; everything else is computed or written by a workflow."""
+
+_CATEGORY = frozenset({"category_id", "declared_category_id", "compulsory"})
 
 GONE = (InstrumentState.PURGED, InstrumentState.MERGED, InstrumentState.FORMER)
 
 
-def row_policy() -> RowPolicy:
-    """The intake rules of this deployment."""
-    rules = profile().get("intake", {})
-    return RowPolicy(dup_rule=tuple(setting("ledger", "duplicate_key")), **rules)
+def row_policy(unit: Unit | None = None, *, session: Session | None = None, form: bool = False) -> RowPolicy:
+    """The intake rules of this deployment for rows of `unit`, whose place stands in where the form asks none.
+
+    With `form` all that the profile wants is demanded, while an import takes such rows as 待完善.
+    """
+    notation = setting("ledger", "gun_notation")
+    return RowPolicy(
+        dup_rule=tuple(setting("ledger", "duplicate_key")),
+        nozzle="error" if notation == "serial_suffix" else "off",
+        coded_fields=bool(setting("ledger", "coded_fields")),
+        taxi_prefix=str(setting("category", "taxi_prefix")),
+        fields=ledger_fields(),
+        book=rule_book(session or db.session()),
+        guide=bool(setting("category", "rules")),
+        redirects=bool(setting("category", "redirects")),
+        spelling="error" if setting("category", "spelling_blocks") else "warning",
+        division=unit.division_code[:6] if unit is not None else "",
+        place=(unit.address or unit.name) if unit is not None else "",
+        strict=form,
+    )
 
 
 def search_text(name: str, maker: str, unit_name: str) -> str:
@@ -64,7 +97,10 @@ def add_instrument(session: Session, actor: Principal, values: Mapping[str, Any]
     if unit is None:
         raise InvalidInputError("只有使用单位可以新增器具。")
     typed = {key: values[key] for key in TYPED if key in values}
+    typed["origin"], typed["kind"] = typed.get("origin") or "domestic", typed.get("kind") or "working"
     key = dup_key(tuple(setting("ledger", "duplicate_key")), values)
+    _unique_on_the_platform(session, key, unit.id)
+    _assign(session, typed)
     instrument = Instrument(
         unit_id=unit.id,
         dup_key=key,
@@ -81,52 +117,112 @@ def add_instrument(session: Session, actor: Principal, values: Mapping[str, Any]
     return instrument
 
 
+def _assign(session: Session, values: dict[str, Any]) -> None:
+    """Where nothing is filed, place and catalogue entry decide who verifies (LED-25); a typed institute stays."""
+    if switch_on("filing") or values.get("institute_id") or any(f.key == "institute" for f in ledger_fields()):
+        return
+    found = proposed_institute(session, values.get("category_id"), str(values.get("use_division") or ""))
+    values["institute_id"] = found.id if found is not None else None
+
+
+def _unique_on_the_platform(session: Session, key: str, unit_id: int, besides: int = 0) -> None:
+    """LED-14 with the scope `system`: the same instrument of another unit is a duplicate too. The unique index covers one
+    unit, so rivals of the same key wait for each other here."""
+    if not key or setting("ledger", "duplicate_scope") != "system":
+        return
+    session.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(key, 0))))
+    rival = select(Instrument.id).where(
+        Instrument.dup_key == key,
+        Instrument.unit_id != unit_id,
+        Instrument.state.not_in(GONE),
+        Instrument.id != besides,
+    )
+    # the rival is another unit's: only that it is there is told
+    if session.execute(rival.limit(1).execution_options(unscoped=True)).first():
+        raise ConflictError("该器具已由其他单位录入，不能重复录入，如有疑问请联系技术机构。", field="serial_no")
+
+
 def _duplicate(instrument: Instrument) -> ConflictError:
     words = " ".join(w for w in (instrument.name, instrument.model, instrument.serial_no) if w)
     return ConflictError(f"该器具已存在（{words}），不能重复录入。", field="serial_no")
 
 
 def edit_instrument(
-    session: Session, actor: Principal, instrument_id: int, values: Mapping[str, Any], *, seen_version: int | None
+    session: Session,
+    actor: Principal,
+    instrument_id: int,
+    values: Mapping[str, Any],
+    *,
+    seen_version: int | None,
+    step: str = "edit",
+    filling: bool = False,
 ) -> Instrument:
-    """Change what was typed; the log keeps old and new of every changed field."""
+    """Change what was typed; the log keeps old and new of every changed field. `step` is bulk_edit for one of many;
+    `filling` puts something where nothing was, which what is fixed does not forbid."""
     current = session.get(Instrument, instrument_id)
+    typed = _editable(current)
     changed = {
         key: [getattr(current, key, None), values[key]]
         for key in TYPED
-        if key in values and current is not None and getattr(current, key) != values[key]
+        if key in typed and key in values and current is not None and getattr(current, key) != values[key]
     }
     instrument: Instrument = fire(
-        session, INSTRUMENT, instrument_id, "edit", actor, {"changed": changed}, seen_version=seen_version
+        session, INSTRUMENT, instrument_id, step, actor, {"changed": changed}, seen_version=seen_version
     )
     locked = locked_fields(instrument) & set(changed)
+    if filling:
+        locked = {key for key in locked - _CATEGORY if changed[key][0]}
     if locked:
-        raise InvalidInputError(_locked_sentence(locked))
+        raise InvalidInputError(locked_sentence(locked))
     for key in changed:
         setattr(instrument, key, values[key])
+    if {"use_division", "category_id"} & set(changed) and instrument.verified_on is None:
+        place: dict[str, Any] = {"category_id": instrument.category_id, "use_division": instrument.use_division}
+        _assign(session, place)
+        instrument.institute_id = place.get("institute_id", instrument.institute_id)
     instrument.dup_key = dup_key(tuple(setting("ledger", "duplicate_key")), {k: getattr(instrument, k) for k in TYPED})
+    _unique_on_the_platform(session, instrument.dup_key, instrument.unit_id, instrument.id)
     instrument.search_text = search_text(instrument.name, instrument.manufacturer, instrument.unit.name)
+    doubled = _duplicate(instrument)  # made now: after a failed flush the row cannot be read
     try:
         with session.begin_nested():
             session.flush()
     except IntegrityError as error:
-        raise _duplicate(instrument) from error
+        raise doubled from error
     return instrument
+
+
+def _editable(current: Instrument | None) -> set[str]:
+    """Columns that this deployment's form asks for; those it does not ask keep what they are."""
+    found = {field.key for field in ledger_fields()}
+    if "institute" in found:
+        found.add("institute_id")
+    unclassified = current is not None and current.category.code == UNCLASSIFIED
+    return found | _CATEGORY if "level2" in found or unclassified else found
 
 
 def locked_fields(instrument: Instrument) -> set[str]:
     """Fields nobody may type any more: what an approved filing fixes (S4 图20), and a date that a certificate gave."""
-    found = {"valid_until"} if instrument.last_result is not None else set()
+    typed = {field.key for field in ledger_fields()}
+    certified = instrument.verified_on is not None or (
+        instrument.last_result is not None and "last_result" not in typed
+    )
+    found = {"valid_until", "last_result", "institute_id"} if certified else set()
     filed = InstrumentState.IN_USE in {instrument.state, instrument.prior_state}
-    if filed and switch_on("filing"):
-        found |= {"name", "category_id", "model", "serial_no", "manufacturer", "use_division"}
+    if filed and setting("ledger", "edit_lock") == "filed_partial" and switch_on("filing"):
+        found |= {"name", *_CATEGORY, "model", "serial_no", "manufacturer", "use_division"}
     return found
 
 
-def _locked_sentence(locked: set[str]) -> str:
-    if locked == {"valid_until"}:
-        return "“有效期至”以检定证书为准，不能修改。"
-    words = "、".join(f.label for f in FIELDS if f.key in locked or (f.key == "level2" and "category_id" in locked))
+_OF_CERTIFICATES = {"valid_until": "valid_until", "last_result": "last_result", "institute_id": "institute"}
+
+
+def locked_sentence(locked: set[str]) -> str:
+    if locked <= set(_OF_CERTIFICATES):
+        words = "、".join(label_of(_OF_CERTIFICATES[key]) for key in sorted(locked, reverse=True))
+        return f"“{words}”以检定证书为准，不能修改。"
+    keys = {"level2" if key in _CATEGORY else _OF_CERTIFICATES.get(key, key) for key in locked}
+    words = "、".join(label_of(f.key) for f in ALL_FIELDS if f.key in keys)
     return f"备案通过后不能修改“{words}”，请撤销备案后重新提交。"
 
 
@@ -145,20 +241,34 @@ def same_instrument(session: Session, actor: Principal, values: Mapping[str, Any
     return _duplicate(found).sentence if found is not None else None
 
 
-def check_values(session: Session, cells: Mapping[str, Any], ref: ReferenceTables | None = None) -> dict[str, Any]:
+def check_values(
+    session: Session, cells: Mapping[str, Any], ref: ReferenceTables | None = None, *, unit: Unit | None = None
+) -> dict[str, Any]:
     """Typed cells through the same rules as an import; raises InvalidInputError with one sentence per field."""
-    from app.intake.reader import RawRow
-
-    raw = RawRow(number=0, cells=dict(cells), formula=frozenset(), sheet="", position=0)
-    checked = check_row(raw, ref or reference_tables(session), row_policy())
+    checked = check_cells(session, cells, ref, unit=unit)
     problems: dict[str, str] = {}
     for problem in checked.problems:
-        if problem.severity == "error":
-            sentence = problem.message.removeprefix("第0行：")
-            problems.setdefault(problem.column, sentence)
+        if problem.severity == ERROR:
+            problems.setdefault(problem.column, problem.message)
     if problems:
         raise InvalidInputError("器具信息有误，请按提示修改。", problems=problems)
     return dict(checked.values)
+
+
+def check_cells(
+    session: Session, cells: Mapping[str, Any], ref: ReferenceTables | None = None, *, unit: Unit | None = None
+) -> CheckedRow:
+    """The row with every finding, also those that only warn and those that name their cure; sentences without row."""
+    raw = RawRow(number=0, cells=dict(cells), formula=frozenset(), sheet="", position=0)
+    policy = row_policy(unit or _own_unit(session), session=session, form=True)
+    checked = check_row(raw, ref or reference_tables(session), policy)
+    problems = tuple(p._replace(message=p.message.removeprefix("第0行：")) for p in checked.problems)
+    return checked._replace(problems=problems)
+
+
+def _own_unit(session: Session) -> Unit | None:
+    principal = current_principal()
+    return session.get(Unit, principal.unit_id) if principal is not None and principal.unit_id else None
 
 
 EXPORT_COLUMNS: tuple[str, ...] = tuple(f.label for f in FIELDS if f.key != "category_code")

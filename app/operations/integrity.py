@@ -9,9 +9,11 @@ from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
 from app.access.audit import broken_link
+from app.operations import journal
 from app.workflow import REGISTRY
 from app.workflow.engine import Prior, Workflow
 from app.workflow.item import SETTLING, header_state
+from app.workflow.journal import AMEND
 from models.appointment import Appointment, AppointmentItem
 from models.log import TransitionLog
 
@@ -69,8 +71,10 @@ QUERIES: tuple[tuple[str, str, str], ...] = (
         "I-7",
         "器具的检定结果、有效期与全部有效证书一致",
         """SELECT i.id FROM instrument i JOIN LATERAL (
-           SELECT conclusion, verified_on, valid_until FROM certificate c
-           WHERE c.instrument_id = i.id AND c.state = 'issued' ORDER BY verified_on DESC, id DESC LIMIT 1) last ON true
+           SELECT conclusion, verified_on, valid_until FROM certificate c WHERE c.state = 'issued' AND (
+             c.instrument_id = i.id OR c.instrument_id IN (SELECT m.id FROM instrument m
+               WHERE m.merged_into_id = i.id AND m.state = 'merged'))
+           ORDER BY verified_on DESC, id DESC LIMIT 1) last ON i.state <> 'merged'
          WHERE i.last_result IS DISTINCT FROM last.conclusion OR i.verified_on IS DISTINCT FROM last.verified_on
             OR i.valid_until IS DISTINCT FROM CASE WHEN last.conclusion = 'pass' THEN last.valid_until END""",
     ),
@@ -82,7 +86,7 @@ QUERIES: tuple[tuple[str, str, str], ...] = (
     (
         "I-10",
         "导入的每个新行恰好对应一台器具",
-        """SELECT job_id FROM import_row WHERE outcome = 'new' AND instrument_id IS NOT NULL
+        """SELECT job_id FROM import_row WHERE outcome = 'created' AND instrument_id IS NOT NULL
         GROUP BY job_id, instrument_id HAVING count(*) > 1
         UNION ALL SELECT r.job_id FROM import_row r JOIN job j ON j.id = r.job_id
         WHERE j.state = 'done' AND j.phase = 'commit' AND r.outcome = 'new' AND r.instrument_id IS NULL""",
@@ -178,17 +182,22 @@ def _replay(session: Session) -> int:
     return wrong
 
 
+AMENDED: tuple[set[str | None], str] = (set(), Prior.SAME.value)
+"""A write outside a step: the state stays."""
+
+
 def _arrows(workflow: Workflow) -> dict[str, tuple[set[str | None], str]]:
-    return {
-        s.name: (
-            {x.value for x in s.source} or {None},
-            s.target.value,
-        )
+    found: dict[str, tuple[set[str | None], str]] = {
+        # a step that says where it goes (a deletion that keeps the row, a unit that must file again) may end elsewhere
+        s.name: ({x.value for x in s.source} or {None}, Prior.BEFORE.value if s.goes else s.target.value)
         for s in workflow.steps
     }
+    return {**found, AMEND: AMENDED}
 
 
 def _fits(arrow: tuple[set[str | None], str] | None, before: str | None, after: str) -> bool:
+    if arrow is AMENDED:
+        return before == after is not None
     if arrow is None or before not in arrow[0]:
         return False
     return {Prior.SAME.value: before == after, Prior.BEFORE.value: True}.get(arrow[1], arrow[1] == after)
@@ -219,6 +228,7 @@ def _chain(session: Session) -> int:
 
 COMPUTED: tuple[tuple[str, str, Callable[[Session], int]], ...] = (
     ("I-12", "流程日志重放得到当前状态", _replay),
+    ("I-12b", "变更记录重放得到当前内容", journal.broken),
     ("I-13", "预约单状态由器具状态决定", _headers),
     ("I-14", "审计日志链完整", _chain),
 )

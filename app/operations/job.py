@@ -19,6 +19,7 @@ from models.enums import JobState
 from models.job import Job
 
 Runner = Callable[[Session, Job, Principal], None]
+Ending = Callable[[Session, Job], None]
 RUNNERS: dict[str, Runner] = {}
 LOCK_SPACE = 7_301
 MAX_ATTEMPTS = 20
@@ -49,6 +50,19 @@ def create_job(session: Session, actor: Principal, *, kind: str, title: str, par
     session.add(job)
     session.flush()
     return job
+
+
+ENDED: dict[str, Ending] = {}
+
+
+def on_end(kind: str) -> Callable[[Ending], Ending]:
+    """Register what settles a kind's own rows when a job of it is cancelled or gives up, in the same transaction."""
+
+    def register(function: Ending) -> Ending:
+        ENDED[kind] = function
+        return function
+
+    return register
 
 
 @contextmanager
@@ -97,6 +111,8 @@ def run_job(session: Session, job_id: int) -> str:
 
 def _finish(session: Session, job: Job, state: JobState, error: str | None = None) -> str:
     job.state, job.error, job.finished_at = state, (error or "")[:500] or None, clock.now()
+    if state == JobState.FAILED and job.kind in ENDED:
+        ENDED[job.kind](session, job)
     if state in {JobState.DONE, JobState.FAILED}:
         words = {"done": "已完成", "failed": "未完成"}[state.value]
         message(session, job.account_id, f"{job.title}{words}", error or "", f"/jobs/{job.id}", key=f"job-{job.id}")
@@ -113,6 +129,8 @@ def beat(job: Job, done: int | None = None) -> None:
     """Progress, to be committed together with the work it counts."""
     job.heartbeat_at = clock.now()
     if done is not None:
+        if done > job.done:  # work that gets on is not given up, however often its worker dies
+            job.attempts = min(job.attempts, 2)
         job.done = done
 
 
@@ -133,6 +151,8 @@ def cancel_job(session: Session, actor: Principal, job_id: int) -> Job:
     if job.state not in {JobState.QUEUED, JobState.RUNNING, JobState.WAITING}:
         raise WrongStateError("任务已结束，不能取消。")
     job.state, job.finished_at = JobState.CANCELLED, clock.now()
+    if job.kind in ENDED:
+        ENDED[job.kind](session, job)
     return job
 
 

@@ -1,33 +1,56 @@
-"""Exporting the ledger: a short list at once, a long one as a job whose result stays in the file store (law 4)."""
+"""Exporting the ledger: what a list's filter shows, in the columns shown or in the layout of the import template.
+
+A short workbook leaves at once, a long one as a job whose result stays in the file store (law 4); CSV leaves as a stream.
+Rows are read by key in chunks of plain columns, so that memory stays flat and a job can report and commit between them.
+"""
 
 from __future__ import annotations
 
+import io
 import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
-from sqlalchemy import func, select
+from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session
 
 from app import clock, filestore
 from app.access.principal import Principal
-from app.documents.xlsx import write_rows
+from app.documents.xlsx import csv_rows, write_rows
 from app.errors import InvalidInputError
-from app.operations.instrument import EXPORT_COLUMNS, export_rows
 from app.operations.job import beat, cancelled, create_job, finish, runner
+from app.operations.ledger_columns import FIELD_OF, JOINS, fetches, heading
+from app.operations.ledger_fields import ledger_fields
 from app.operations.ledger_query import ledger_query
+from app.profiles import setting
 from models.attachment import Attachment
 from models.instrument import Instrument
 from models.job import Job
 
 KIND = "ledger_export"
 AT_ONCE = 200
-"""Rows that are exported within a click; more are a job."""
+"""Rows of a workbook that is made within a click; more are a job."""
+CSV_AT_ONCE = 200_000
+"""Rows of CSV that leave as a stream; more are a job, so that no worker is held for minutes."""
+CHUNK = 5_000
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+CSV = "text/csv; charset=utf-8"
 
 
 class StoppedError(InvalidInputError):
     """Somebody cancelled the export while it was being written."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """`layout` shown (the list's columns) or template (can be imported again), `kind` xlsx or csv."""
+
+    layout: str = "template"
+    kind: str = "xlsx"
+    columns: tuple[str, ...] = ()
 
 
 def condition(session: Session, query: str) -> Any:
@@ -35,39 +58,161 @@ def condition(session: Session, query: str) -> Any:
     return ledger_query(session, query).whereclause
 
 
-def file_name() -> str:
+def longer_than(session: Session, query: str, limit: int) -> bool:
+    """Whether the query finds more rows than `limit`; counts no further."""
+    rows = select(Instrument.id).where(condition(session, query)).limit(limit + 1).subquery()
+    return (session.scalar(select(func.count()).select_from(rows)) or 0) > limit
+
+
+def file_name(wanted: Wanted | None = None) -> str:
     """What the downloaded file is called: 器具台账_20261120.xlsx."""
-    return f"器具台账_{clock.today():%Y%m%d}.xlsx"
+    return f"器具台账_{clock.today():%Y%m%d}.{wanted.kind if wanted else 'xlsx'}"
 
 
-def write_export(session: Session, query: str, out: Path) -> int:
-    """Write the list of a query string as a workbook in the layout of the import template; returns the rows."""
-    return write_rows(out, EXPORT_COLUMNS, export_rows(session, where=condition(session, query)))
+def ascii_name(wanted: Wanted) -> str:
+    """The same for browsers that know no Chinese."""
+    return f"ledger_{clock.today():%Y%m%d}.{wanted.kind}"
 
 
-def start_export(session: Session, actor: Principal, query: str) -> Job:
+def disposition(wanted: Wanted) -> str:
+    """The header of a download under both names (RFC 6266)."""
+    return f"attachment; filename={ascii_name(wanted)}; filename*=UTF-8''{quote(file_name(wanted))}"
+
+
+def heads(wanted: Wanted) -> list[str]:
+    """The headings of the file."""
+    if wanted.layout == "shown":
+        return [heading(column) for column in wanted.columns]
+    return [field.label for field in ledger_fields()]
+
+
+def export_chunks(session: Session, query: str, wanted: Wanted) -> Iterator[list[tuple[Any, ...]]]:
+    """The rows of a list in chunks, oldest first, with the words and codes that list or template use."""
+    where, columns, words = condition(session, query), _columns(wanted), _words(wanted)
+    statement, last = _statement(columns).where(where), 0
+    while True:
+        found = session.execute(statement.where(Instrument.id > last).limit(CHUNK)).all()
+        if not found:
+            return
+        last = found[-1][0]
+        yield [_written(row, words) for row in found]
+        if len(found) < CHUNK:
+            return
+
+
+def _columns(wanted: Wanted) -> list[str]:
+    if wanted.layout == "shown":
+        return list(wanted.columns)
+    shown_as = {field: column for column, field in FIELD_OF.items()}
+    return [shown_as.get(field.key, field.key) for field in ledger_fields()]
+
+
+def _words(wanted: Wanted) -> list[tuple[int, dict[Any, Any]]]:
+    """(place, stored value → what is written) of the columns that need it; the template may want numeric codes."""
+    found = [(place, fetch.words()) for place, fetch in enumerate(fetches(_columns(wanted))) if fetch.words is not None]
+    if wanted.layout == "shown" or not setting("ledger", "coded_fields"):
+        return found
+    codes = {
+        place: {c.value: c.code for c in field.choices} for place, field in enumerate(ledger_fields()) if field.choices
+    }
+    return [(place, codes.get(place, words)) for place, words in found]
+
+
+def _statement(columns: list[str]) -> Select[Any]:
+    wanted = fetches(columns)
+    statement: Select[Any] = select(Instrument.id, *(f.expression.label(f"c{n}") for n, f in enumerate(wanted)))
+    statement = statement.select_from(Instrument)
+    for name in sorted(frozenset[str]().union(*(f.joins for f in wanted))):
+        target, on, keeps = JOINS[name]
+        statement = statement.join(target, on, isouter=keeps)
+    return statement.order_by(Instrument.id)
+
+
+def _written(row: Any, words: list[tuple[int, dict[Any, Any]]]) -> tuple[Any, ...]:
+    if not words:
+        return tuple(row[1:])
+    cells = list(row[1:])
+    for place, word in words:
+        cells[place] = word.get(cells[place], cells[place])
+    return tuple(cells)
+
+
+def _rows(chunks: Iterator[list[tuple[Any, ...]]], told: Callable[[int], None] | None = None) -> Iterator[Any]:
+    done = 0
+    for chunk in chunks:
+        yield from chunk
+        done += len(chunk)
+        if told is not None:
+            told(done)
+
+
+def write_export(
+    session: Session, query: str, wanted: Wanted, out: Path, told: Callable[[int], None] | None = None
+) -> int:
+    """Write the file; returns the rows. `told` hears how many are out and may commit."""
+    rows = _rows(export_chunks(session, query, wanted), told)
+    if wanted.kind == "xlsx":
+        return write_rows(out, heads(wanted), rows)
+    count = -1  # the heading is no row
+    with out.open("wb") as file:
+        for piece in csv_rows(heads(wanted), rows):
+            file.write(piece)
+            count += 1
+    return count
+
+
+def csv_pieces(session: Session, query: str, wanted: Wanted) -> Iterator[bytes]:
+    """CSV as it is read, a chunk at a time; the heading comes before the first row is asked for."""
+    pieces = csv_rows(heads(wanted), _rows(export_chunks(session, query, wanted)))
+    yield next(pieces)
+    kept: list[bytes] = []
+    for piece in pieces:
+        kept.append(piece)
+        if len(kept) == 500:
+            yield b"".join(kept)
+            kept.clear()
+    yield b"".join(kept)
+
+
+def workbook(session: Session, query: str, wanted: Wanted) -> io.BytesIO:
+    """A short list as a workbook in memory."""
+    with tempfile.TemporaryDirectory() as folder:
+        out = Path(folder) / "export.xlsx"
+        write_export(session, query, wanted, out)
+        return io.BytesIO(out.read_bytes())
+
+
+def start_export(session: Session, actor: Principal, query: str, wanted: Wanted | None = None) -> Job:
     """Queue the export of a list."""
-    return create_job(session, actor, kind=KIND, title="导出器具台账", params={"query": query[:4_000]})
+    wanted = wanted or Wanted()
+    params: dict[str, Any] = {"query": query[:4_000], "layout": wanted.layout, "kind": wanted.kind}
+    params["columns"] = list(wanted.columns)
+    return create_job(session, actor, kind=KIND, title="导出器具台账", params=params)
 
 
 @runner(KIND)
 def run_export(session: Session, job: Job, actor: Principal) -> None:
     """Write the file and keep it for the account alone. A killed export starts over: nothing else was written."""
-    where = condition(session, str(job.params.get("query", "")))
+    given: dict[str, Any] = dict(job.params)
+    query = str(given.get("query", ""))
+    wanted = Wanted(
+        str(given.get("layout", "template")), str(given.get("kind", "xlsx")), tuple(map(str, given.get("columns", [])))
+    )
+    where = condition(session, query)
     job.total = session.scalar(select(func.count()).select_from(select(Instrument.id).where(where).subquery())) or 0
     beat(job, 0)
     session.commit()
 
-    def progress(done: int) -> None:
+    def told(done: int) -> None:
         if cancelled(session, job):
             raise StoppedError("导出已取消。")
         beat(job, min(done, job.total))
         session.commit()
 
     with tempfile.TemporaryDirectory() as folder:
-        out = Path(folder) / "export.xlsx"
+        out = Path(folder) / f"export.{wanted.kind}"
         try:
-            rows = write_rows(out, EXPORT_COLUMNS, export_rows(session, where=where, on_chunk=progress))
+            rows = write_export(session, query, wanted, out, told)
         except StoppedError:
             session.rollback()
             return
@@ -76,8 +221,8 @@ def run_export(session: Session, job: Job, actor: Principal) -> None:
         owner_type="job",
         owner_id=job.id,
         kind="export",
-        filename=file_name(),
-        content_type=XLSX,
+        filename=file_name(wanted),
+        content_type=XLSX if wanted.kind == "xlsx" else CSV,
         sha256=digest,
         size=size,
         account_id=actor.account_id,

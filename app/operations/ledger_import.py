@@ -1,73 +1,100 @@
-"""Importing a ledger: keep the file, dry run row by row, commit on confirmation in chunks, resume after any kill.
+"""Importing a ledger: keep the file, dry run row by row, correct on the page, write what is good, keep the rest.
 
-The dry run and the commit use one plan: rows are checked once, stored, and the commit takes exactly the stored new
-rows (I-11). Each chunk inserts instruments, history and the row's checkpoint in one transaction (I-10).
+The dry run and the writing use one plan: rows are checked once, stored, and the writing takes exactly the stored good
+rows (I-11). Each chunk of the writing commits instruments, history and the rows' checkpoint together, so that a kill
+anywhere loses nothing and doubles nothing (I-10). Rows that are not good stay as a draft of the same job.
 """
 
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterable, Iterator
-from datetime import date
-from itertools import islice
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import bindparam, delete, func, insert, select, update
-from sqlalchemy.dialects.postgresql import insert as pg_insert
+from sqlalchemy import Text, any_, case, cast, delete, func, select, update
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from app import clock, filestore
 from app.access.principal import Principal
-from app.errors import ConflictError, InvalidInputError, NotVisibleError, WrongStateError
-from app.intake.guard import check_upload
-from app.intake.plan import NEW, REFUSED, UNCHANGED, ExistingRow, PlannedRow, plan_rows
-from app.intake.reader import read_ledger
-from app.intake.rules import CheckedRow, Problem, check_row
-from app.intake.workbook import write_error_workbook
-from app.operations.instrument import GONE, TYPED, row_policy, search_text
+from app.errors import ConflictError, InvalidInputError, NotVisibleError, SwitchedOffError, WrongStateError
+from app.intake.advise import Adviser
+from app.intake.guard import LEDGER_KINDS, check_upload
+from app.intake.mapping import SheetPlan
+from app.intake.plan import NEW, REFUSED, UNCHANGED, ExistingRow, PlannedRow, Planner
+from app.intake.reader import RawRow
+from app.intake.rules import CheckedRow
+from app.operations import import_change, import_source
+from app.operations.import_report import error_workbook, problem_view, report
+from app.operations.import_store import CREATED, RIVAL, chunks, copy_rows, write_chunk
+from app.operations.instrument import GONE, TYPED, row_policy
 from app.operations.job import beat, cancelled, create_job, finish, runner
 from app.operations.reference_tables import reference_tables
-from app.profiles import switch_on
+from app.profiles import setting, switch_on
+from app.workflow.outgoing import message
 from models.attachment import Attachment
 from models.enums import InstrumentState, JobState
 from models.instrument import Instrument
 from models.job import ImportRow, Job
-from models.log import TransitionLog
 from models.organisation import Unit
 
+__all__ = ["KIND", "error_workbook", "problem_view", "report"]
+
 KIND = "ledger_import"
-CHUNK = 500
+CHUNK = 5_000
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
-DATES = {"purchased_on", "valid_until"}
+CONTENT_TYPES = {
+    "xlsx": XLSX,
+    "xls": "application/vnd.ms-excel",
+    "csv": "text/csv",
+}
+FILE, ROWS, ADDRESS, NOZZLE = "file", "rows", "address", "nozzle"
+"""Ways of importing: the whole file, 逐行导入, 更新地址, 更换加油枪."""
 
 
-def start_import(session: Session, actor: Principal, *, filename: str, data: bytes) -> Job:
-    """Keep an uploaded workbook and queue its dry run. Raises InvalidInputError (what is wrong with the file) or
+def modes() -> tuple[str, ...]:
+    """What the deployment offers; the whole file always (import.modes)."""
+    return (FILE, *setting("import", "modes"))
+
+
+def start_import(
+    session: Session, actor: Principal, *, filename: str, data: bytes, mode: str = FILE, unattended: bool = False
+) -> Job:
+    """Keep an uploaded workbook and queue its dry run; `unattended` asks nobody how to read it. Raises InvalidInputError (what is wrong with the file) or
     ConflictError (another import of the unit is running)."""
     if not actor.of_unit:
         raise InvalidInputError("只有使用单位可以导入台账。")
-    with tempfile.NamedTemporaryFile(suffix=".xlsx") as handle:
+    if mode not in modes():
+        raise SwitchedOffError
+    with tempfile.NamedTemporaryFile() as handle:  # its content says what it is, the name given by the sender does not
         handle.write(data)
         handle.flush()
-        check_upload(Path(handle.name), filename)
-    name = filestore.clean_filename(filename)
+        file_kind = check_upload(Path(handle.name), filename, LEDGER_KINDS)
+    name, digest = filestore.clean_filename(filename), filestore.put(data, private=True)
+    params: dict[str, Any] = {
+        "filename": name,
+        "sha256": digest,
+        "mode": mode,
+        "before": _uploaded_before(session, digest),
+    }
+    params |= {"unattended": True} if unattended else {}
     try:
         with session.begin_nested():
-            job = create_job(session, actor, kind=KIND, title=f"导入台账：{name}", params={"filename": name})
+            job = create_job(session, actor, kind=KIND, title=f"{_TITLES[mode]}：{name}", params=params)
+            job.phase = "check"
     except IntegrityError as error:
         raise ConflictError("本单位已有一个导入任务正在进行，请等待其完成后再导入。") from error
-    job.phase = "check"
-    job.params = {"filename": name, "sha256": filestore.put(data, private=True)}
     session.add(
         Attachment(
             owner_type="job",
             owner_id=job.id,
             kind="ledger",
             filename=name,
-            content_type=XLSX,
-            sha256=str(job.params["sha256"]),
+            content_type=CONTENT_TYPES[file_kind],
+            sha256=digest,
             size=len(data),
             unit_id=actor.unit_id,
             account_id=actor.account_id,
@@ -77,29 +104,79 @@ def start_import(session: Session, actor: Principal, *, filename: str, data: byt
     return job
 
 
-def confirm_import(session: Session, actor: Principal, job_id: int) -> Job:
-    """Let the rows that the dry run found good be written."""
+_TITLES = {FILE: "导入台账", ROWS: "逐行导入", ADDRESS: "更新地址", NOZZLE: "更换加油枪"}
+
+
+def _uploaded_before(session: Session, digest: str) -> str:
+    """The day on which the same file was last imported, "" when it never was (IMP-10)."""
+    statement = (
+        select(func.max(Job.finished_at))
+        .join(Attachment, (Attachment.owner_id == Job.id) & (Attachment.owner_type == "job"))
+        .where(Attachment.sha256 == digest, Attachment.kind == "ledger", Job.kind == KIND)
+        .where(Job.state.in_((JobState.DONE, JobState.WAITING)))
+    )
+    last = session.scalar(statement)
+    return last.astimezone(clock.ZONE).date().isoformat() if last else ""
+
+
+def open_import(session: Session, job_id: int, *, phases: Iterable[str] = ("check", "commit")) -> Job:
+    """An import of one's own that waits for a decision, locked; raises NotVisibleError or WrongStateError."""
     job = session.execute(select(Job).where(Job.id == job_id).with_for_update()).unique().scalar_one_or_none()
     if job is None or job.kind != KIND:
         raise NotVisibleError
-    if job.state != JobState.WAITING:
+    if job.state != JobState.WAITING or job.phase not in phases:
         raise WrongStateError("该导入任务不在待确认状态，请刷新后查看进度。")
-    new = int(str(job.counts.get("new", 0)))
-    if not new:
-        raise WrongStateError("没有可以导入的新记录，请修改文件后重新上传。")
-    job.state, job.phase, job.done, job.total = JobState.QUEUED, "commit", 0, new
+    return job
+
+
+def enqueue(session: Session, job: Job, phase: str, total: int) -> Job:
+    """Hand a waiting import to the worker; raises ConflictError while another import of the unit runs."""
+    job.state, job.phase, job.done, job.total, job.finished_at = JobState.QUEUED, phase, 0, total, None
     try:
-        session.flush()
+        with session.begin_nested():
+            session.flush()
     except IntegrityError as error:
         raise ConflictError("本单位已有一个导入任务正在进行，请等待其完成后再确认。") from error
     return job
 
 
+def decide_mapping(session: Session, actor: Principal, job_id: int, plans: Sequence[SheetPlan]) -> Job:
+    """Read the waiting file by these plans; the unit's next file with the same headings is read so as well."""
+    job = open_import(session, job_id, phases=("map", "check"))
+    if not job.params.get("plans") or int(str(job.counts.get(CREATED, 0))):
+        raise WrongStateError("该导入任务不能再修改列对应，请重新上传文件。")
+    for plan in plans:
+        if plan.take and actor.unit_id is not None:
+            import_source.remember(session, actor.unit_id, plan)
+    job.params = {**job.params, "plans": [plan.as_json() for plan in plans]}
+    job.counts = {}
+    return enqueue(session, job, "check", 0)
+
+
+def confirm_import(session: Session, actor: Principal, job_id: int) -> Job:
+    """Let the rows that were found good be written."""
+    job = open_import(session, job_id)
+    new = int(str(job.counts.get("new", 0)))
+    if not new:
+        raise WrongStateError("没有可以导入的新记录，请修改文件后重新上传。")
+    bad = int(str(job.counts.get("refused", 0)))
+    if bad and setting("import", "atomic"):
+        raise InvalidInputError(f"整份文件须全部正确才能导入，还有{bad}行有错误，请先更正或移除这些行。")
+    return enqueue(session, job, "commit", new)
+
+
 @runner(KIND)
 def run_import(session: Session, job: Job, actor: Principal) -> None:
-    """What the worker does: the dry run, or the writing."""
-    if job.phase == "check":
+    """What the worker does: the dry run, another check after many corrections, or the writing."""
+    mode = str(job.params.get("mode", FILE))
+    if mode in {ADDRESS, NOZZLE}:
+        import_change.run(session, job, actor, mode)
+    elif job.phase == "check":
         _dry_run(session, job, actor)
+    elif job.phase == "recheck":
+        from app.operations.import_edit import recheck_all
+
+        recheck_all(session, job, actor)
     else:
         _commit_rows(session, job, actor)
 
@@ -108,227 +185,161 @@ def run_import(session: Session, job: Job, actor: Principal) -> None:
 
 
 def _dry_run(session: Session, job: Job, actor: Principal) -> None:
+    checker = Checker(session, actor)
     with filestore.opened(str(job.params["sha256"])) as path:
-        sheet = read_ledger(path)
-    job.total = len(sheet.rows)
+        source = import_source.read(session, job, path, checker.ref, checker.policy)
+    if isinstance(source, import_source.Proposal):
+        job.params = {**job.params, "plans": source.as_json()}
+        job.phase, job.state = "map", JobState.WAITING
+        session.commit()
+        return
     # a dry run that was killed starts over: nothing but its own notes was written
     session.execute(delete(ImportRow).where(ImportRow.job_id == job.id))
+    total = job.total = len(source.rows)
     beat(job, 0)
     session.commit()
-    ref, policy = reference_tables(session), row_policy()
-    checked = [check_row(row, ref, policy) for row in sheet.rows]
-    beat(job, len(checked) // 2)
-    session.commit()
-    existing = _existing(session, actor, checked)
-    counts = {NEW: 0, UNCHANGED: 0, REFUSED: 0, "warnings": 0}
-    for chunk in _chunks(plan_rows(checked, existing, sheet.columns), 2_000):
-        session.execute(insert(ImportRow), [_stored(job.id, row) for row in chunk])
-        for row in chunk:
-            counts[row.outcome] += 1
-            counts["warnings"] += row.outcome != REFUSED and bool(row.problems)
-        beat(job, max(job.done, sum(counts[k] for k in (NEW, UNCHANGED, REFUSED)) - 1))
+    planner, done = Planner(source.columns), 0
+    counts: Counter[str] = Counter()
+    for raws in drained(source.rows, CHUNK):
+        checked = [checker.check(raw) for raw in raws]
+        planned = list(planner.plan(checked, checker.existing(checked)))
+        copy_rows(session, job.id, zip(raws, planned, strict=True))
+        count(counts, planned)
+        done += len(raws)
+        beat(job, min(done, total - 1))  # the last row counts once the job rests
         if cancelled(session, job):
             session.commit()
             return
         session.commit()
-    job.counts = {**counts, "rows": len(checked), "unknown_columns": list(sheet.unknown_columns)}
-    job.state, job.done = JobState.WAITING, job.total
+    job.counts = {NEW: 0, UNCHANGED: 0, REFUSED: 0, "warnings": 0, **counts, **source.facts(), "rows": total}
+    job.state, job.done = JobState.WAITING, total
     session.commit()
 
 
-def _existing(session: Session, actor: Principal, checked: list[CheckedRow]) -> dict[str, ExistingRow]:
-    """Records of the unit with a key that occurs in the file."""
-    keys = list({row.dup_key for row in checked if row.dup_key})
-    found: dict[str, ExistingRow] = {}
-    for chunk in _chunks(keys, 5_000):
-        statement = select(Instrument).where(
-            Instrument.unit_id == actor.unit_id, Instrument.dup_key.in_(chunk), Instrument.state.not_in(GONE)
-        )
-        for row in session.execute(statement).scalars():
-            values = {key: getattr(row, key) for key in TYPED if key != "category_id"}
-            if row.last_result is not None:
-                values.pop("valid_until")  # a certificate rules it now, an old file says nothing against that
-            found[row.dup_key] = ExistingRow(row.id, values)
-    return found
+def count(counts: Counter[str], rows: Iterable[PlannedRow], by: int = 1) -> None:
+    """Add planned rows to the counts of a job, or take them away."""
+    for row in rows:
+        counts[row.outcome] += by
+        if row.problems and row.outcome != REFUSED:
+            counts["warnings"] += by
 
 
-def _chunks(items: Iterable[Any], size: int) -> Iterator[list[Any]]:
-    iterator = iter(items)
-    while chunk := list(islice(iterator, size)):
-        yield chunk
+def drained(rows: list[RawRow], size: int) -> Iterator[list[RawRow]]:
+    """The rows in order, in lists of `size`; each is let go of as soon as it has been given out, to keep memory flat."""
+    rows.reverse()
+    while rows:
+        yield [rows.pop() for _ in range(min(size, len(rows)))]
 
 
-def _stored(job_id: int, row: PlannedRow) -> dict[str, Any]:
-    values = {k: (v.isoformat() if isinstance(v, date) else v) for k, v in row.values.items()}
-    return {
-        "job_id": job_id,
-        "position": row.position,
-        "row_number": row.number,
-        "sheet": row.sheet[:60],
-        "outcome": row.outcome,
-        "values": values,
-        "problems": [p._asdict() for p in row.problems],
-        "dup_key": row.dup_key[:500],
-        "instrument_id": row.existing_id,
-    }
+class Checker:
+    """The rules of this deployment and the ledger of the actor's unit, for one pass over rows."""
+
+    def __init__(self, session: Session, actor: Principal) -> None:
+        self._session, self._unit = session, actor.unit_id
+        self.ref, self.policy = reference_tables(session), row_policy(own_unit(session, actor), session=session)
+        self.check: Callable[[RawRow], CheckedRow] = Adviser(self.ref, self.policy).check
+        """Every rule on one row, with the cures that can be suggested."""
+
+    def existing(self, checked: Iterable[CheckedRow]) -> dict[str, ExistingRow]:
+        """Records of the unit with a key that occurs in the rows."""
+        keys = list({row.dup_key for row in checked if row.dup_key})
+        typed = [key for key in TYPED if key != "category_id"]
+        wanted = (Instrument.id, Instrument.dup_key, Instrument.last_result, *(getattr(Instrument, k) for k in typed))
+        found: dict[str, ExistingRow] = {}
+        for part in chunks(keys, CHUNK):
+            statement = select(*wanted).where(
+                Instrument.unit_id == self._unit,
+                Instrument.dup_key == any_(cast(part, ARRAY(Text))),
+                Instrument.state.not_in(GONE),
+            )
+            for pk, key, result, *values in self._session.execute(statement).tuples():
+                known = dict(zip(typed, values, strict=True))
+                if result is not None:
+                    known.pop("valid_until")  # a certificate rules it now, an old file says nothing against that
+                found[key] = ExistingRow(pk, known)
+        return found
 
 
 # -- the writing -----------------------------------------------------------------------------------------------------
 
 
-def _commit_rows(session: Session, job: Job, actor: Principal) -> None:
+def first_state() -> InstrumentState:
+    """Where an imported instrument begins."""
+    return InstrumentState.UNFILED if switch_on("filing") else InstrumentState.IN_USE
+
+
+def own_unit(session: Session, actor: Principal) -> Unit:
+    """The unit that the actor imports for."""
     unit = session.get(Unit, actor.unit_id)
     if unit is None:
         raise NotVisibleError
+    return unit
+
+
+def _commit_rows(session: Session, job: Job, actor: Principal) -> None:
+    unit, whole = own_unit(session, actor), bool(setting("import", "atomic"))
     while True:
         if cancelled(session, job):
             session.commit()
-            return
-        waiting = (
-            select(ImportRow)
-            .where(ImportRow.job_id == job.id, ImportRow.outcome == NEW, ImportRow.instrument_id.is_(None))
-            .order_by(ImportRow.position)
-            .limit(CHUNK)
-            .with_for_update()
-        )
-        rows = list(session.execute(waiting).scalars())
-        if not rows:
+            return None
+        chunk = write_chunk(session, job, actor, unit, first_state(), size=CHUNK)
+        if not chunk.rows:
             break
-        _write_chunk(session, job, actor, unit, rows)
-        beat(job, job.done + len(rows))
-        session.commit()
-    outcomes = dict(
-        session.execute(
-            select(ImportRow.outcome, func.count()).where(ImportRow.job_id == job.id).group_by(ImportRow.outcome)
-        )
-        .tuples()
-        .all()
+        if whole and chunk.made < chunk.rows:
+            return _nothing_after_all(session, job, actor)
+        beat(job, job.done + chunk.rows)
+        if not whole:
+            session.commit()
+    _settle(session, job)
+    return None
+
+
+def _nothing_after_all(session: Session, job: Job, actor: Principal) -> None:
+    """All or nothing, and somebody entered one of the instruments meanwhile: look at the rows again."""
+    from app.operations.import_edit import recheck_all
+
+    session.rollback()
+    session.refresh(job)
+    recheck_all(session, job, actor)
+
+
+def _settle(session: Session, job: Job) -> None:
+    """Count what became of the rows; done when none is left to correct, else a draft that waits."""
+    job.counts = {**job.counts, **outcomes(session, job.id)}
+    if not job.counts["refused"]:
+        finish(session, job)
+        return
+    job.state, job.finished_at = JobState.WAITING, clock.now()
+    words = f"已写入{job.counts['created']}台，还有{job.counts['refused']}行待更正。"
+    message(session, job.account_id, job.title, words, f"/jobs/{job.id}", key=f"job-{job.id}-{job.attempts}")
+    session.commit()
+
+
+def outcomes(session: Session, job_id: int) -> dict[str, int]:
+    """How many rows of the import have each outcome."""
+    warned = case((func.jsonb_array_length(ImportRow.problems) > 0, 1), else_=0)
+    statement = (
+        select(ImportRow.outcome, func.count(), func.sum(warned))
+        .where(ImportRow.job_id == job_id)
+        .group_by(ImportRow.outcome)
     )
-    job.counts = {**job.counts, "created": outcomes.get(NEW, 0), "rivals": outcomes.get("rival", 0)}
-    finish(session, job)
-
-
-def _write_chunk(session: Session, job: Job, actor: Principal, unit: Unit, rows: list[ImportRow]) -> None:
-    first = InstrumentState.UNFILED if switch_on("filing") else InstrumentState.IN_USE
-    records = [_record(row, unit, first) for row in rows]
-    # somebody may have added the same instrument since the dry run: the unique index decides, nobody is overwritten
-    statement = pg_insert(Instrument).on_conflict_do_nothing().returning(Instrument.id, Instrument.dup_key)
-    made = {key: pk for pk, key in session.execute(statement, records).tuples()}
-    moment, step = clock.now(), "import"
-    session.execute(
-        insert(TransitionLog),
-        [
-            {
-                "entity": "instrument",
-                "entity_id": pk,
-                "step": step,
-                "from_state": None,
-                "to_state": first,
-                "actor_id": actor.account_id,
-                "actor_name": actor.name,
-                "actor_body": actor.body[:120],
-                "actor_role": actor.role_word,
-                "at": moment,
-                "input": {"job": job.id},
-                "instrument_id": pk,
-                "unit_id": unit.id,
-                "use_division": division,
-            }
-            for pk, division in ((made[r["dup_key"]], r["use_division"]) for r in records if r["dup_key"] in made)
-        ],
-    ) if made else None
-    own = ImportRow.job_id == job.id
-    written = [{"p": row.position, "i": made[row.dup_key]} for row in rows if row.dup_key in made]
-    if written:
-        table = ImportRow.__table__
-        checkpoint = update(table).where(table.c.job_id == job.id, table.c.position == bindparam("p"))
-        session.connection().execute(checkpoint.values(instrument_id=bindparam("i")), written)
-    rivals = [row.position for row in rows if row.dup_key not in made]
-    if rivals:
-        session.execute(update(ImportRow).where(own, ImportRow.position.in_(rivals)).values(outcome="rival"))
-    session.expire_all()
-
-
-def _record(row: ImportRow, unit: Unit, state: InstrumentState) -> dict[str, Any]:
-    values = dict(row.values)
-    record: dict[str, Any] = {key: values.get(key) for key in TYPED}
-    for key in DATES:
-        text = record[key]
-        record[key] = date.fromisoformat(str(text)) if text else None
-    record |= {
-        key: record[key] or ""
-        for key in ("model", "measuring_range", "accuracy_class", "own_no", "manufacturer", "note")
-    }
-    record["origin"], record["quantity"] = record["origin"] or "domestic", record["quantity"] or 1
-    name, maker = str(record["name"]), str(record["manufacturer"])
-    return record | {
-        "state": state.value,
-        "unit_id": unit.id,
-        "dup_key": row.dup_key,
-        "version": 1,
-        "search_text": search_text(name, maker, unit.name),
-    }
-
-
-# -- reports ---------------------------------------------------------------------------------------------------------
-
-
-def report(session: Session, job: Job) -> dict[str, Any]:
-    """What the command line prints: counts and every problem with the row as the spreadsheet shows it."""
-    rows = (
-        session.execute(select(ImportRow).where(ImportRow.job_id == job.id).order_by(ImportRow.position))
-        .scalars()
-        .all()
-    )
-    outcomes = [row.outcome for row in rows]
-    return {
-        "job": job.id,
-        "state": job.state,
-        "rows": len(rows),
-        "created": outcomes.count(NEW),
-        "unchanged": outcomes.count(UNCHANGED) + outcomes.count("rival"),
-        "refused": outcomes.count(REFUSED),
-        "problems": [problem_view(problem) for row in rows for problem in row.problems],
-    }
-
-
-def problem_view(problem: dict[str, object]) -> dict[str, object]:
-    """A stored problem with the column's label."""
-    from app.intake.fields import LABELS
-
-    column = str(problem["column"])
-    return {
-        "row": problem["row"],
-        "column": LABELS.get(column, column),
-        "severity": problem["severity"],
-        "message": problem["message"],
-    }
-
-
-def error_workbook(session: Session, job: Job, out: Any) -> int:
-    """Write the refused rows as they were typed, with their problems; returns how many."""
-    rows = session.execute(select(ImportRow).where(ImportRow.job_id == job.id).order_by(ImportRow.position)).scalars()
-    planned = [
-        PlannedRow(
-            r.row_number,
-            r.outcome,
-            dict(r.values),
-            tuple(_problem(p) for p in r.problems),
-            r.dup_key,
-            r.instrument_id,
-            r.sheet,
-            r.position,
-        )
-        for r in rows
-    ]
-    with filestore.opened(str(job.params["sha256"])) as path:
-        return write_error_workbook(path, planned, out)
-
-
-def _problem(stored: dict[str, object]) -> Problem:
-    return Problem(int(str(stored["row"])), str(stored["column"]), str(stored["severity"]), str(stored["message"]))
+    rows = session.execute(statement).tuples().all()
+    by: Mapping[str, int] = {outcome: number for outcome, number, _ in rows}
+    found = {key: by.get(key, 0) for key in (NEW, UNCHANGED, REFUSED, CREATED)}
+    found["warnings"] = sum(int(w or 0) for outcome, _, w in rows if outcome != REFUSED)
+    return found | {"rivals": by.get(RIVAL, 0)}
 
 
 def give_up(session: Session, job_id: int) -> None:
-    """Forget a dry run nobody confirmed."""
-    session.execute(update(Job).where(Job.id == job_id, Job.state == JobState.WAITING).values(state=JobState.CANCELLED))
+    """Forget a dry run nobody confirmed, or the rows that were left of one."""
+    statement = update(Job).where(Job.id == job_id, Job.state == JobState.WAITING)
+    written = func.coalesce(Job.counts["created"].as_integer(), 0)
+    state = case((written > 0, JobState.DONE.value), else_=JobState.CANCELLED.value)
+    session.execute(statement.values(state=state, finished_at=clock.now()))
+
+
+def finish_without_rest(session: Session, job: Job, *, dry_run: bool = False) -> None:
+    """For callers that take no second look (the command line): what is left of the import stays out."""
+    if job.state == JobState.WAITING:
+        job.state = JobState.CANCELLED if dry_run else JobState.DONE
+        session.commit()

@@ -7,18 +7,25 @@ string again, so they mean exactly the rows the person saw.
 from __future__ import annotations
 
 from typing import Any
-from urllib.parse import parse_qsl
 
 from flask_appbuilder.models.filters import BaseFilter, Filters
+from sqlalchemy import func, or_, select
 from sqlalchemy.orm import Query, Session
 from werkzeug.datastructures import MultiDict
 
 from app import clock
+from app.fab.filters import WALK
 from app.fab.interface import PGInterface
 from app.fab.request_filters import read_filters
+from app.fab.urls import args_of
 from app.operations.band import Band, band_condition
-from models.enums import InstrumentState
+from app.operations.instrument_quality import broken_by
+from app.operations.numbers import fold, folded, looks_like_number
+from models.appointment import LIVE_ITEM_STATES, AppointmentItem
+from models.enums import Conclusion, InstrumentState
 from models.instrument import Instrument
+from models.organisation import Institute
+from models.reference import Category
 
 SEARCH_COLUMNS = (
     "search_text",
@@ -29,11 +36,81 @@ SEARCH_COLUMNS = (
     "use_division",
     "delivery_mode",
     "purpose",
+    "model",
+    "own_no",
 )
 """The columns the ledger can be searched by; each is answered by an index."""
 
 PUT_AWAY = (InstrumentState.SCRAPPED, InstrumentState.FORMER, InstrumentState.PURGED, InstrumentState.MERGED)
 """States that 全部 leaves out; a filter on the state brings them back."""
+
+
+OWN = "_flt_x_"
+"""Beginning of the arguments of conditions that are no column of their own."""
+
+
+def _booked(value: str) -> Any:
+    live = select(AppointmentItem.instrument_id).where(AppointmentItem.state.in_(LIVE_ITEM_STATES))
+    return Instrument.id.in_(live) if value == "1" else Instrument.id.not_in(live)
+
+
+def _result(value: str) -> Any:
+    if value == "none":
+        return Instrument.last_result.is_(None)
+    return Instrument.last_result == value if value in set(Conclusion) else None
+
+
+def _categories(condition: Any) -> Any:
+    return Instrument.category_id.in_(select(Category.id).where(condition))
+
+
+CONDITIONS: dict[str, Any] = {
+    "level1": lambda v: _categories(Category.level1 == v),
+    "category_code": lambda v: _categories(Category.code.startswith(v, autoescape=True)),
+    "institute": lambda v: Instrument.institute_id.in_(
+        select(Institute.id).where(Institute.name.contains(v, autoescape=True))
+    ),
+    "last_result": _result,
+    "booked": _booked,
+    "fault": broken_by,
+    "county": lambda v: Instrument.use_division == v,
+}
+"""Search conditions of the manuals that are no column: name → value → condition (LED-02)."""
+
+
+class Own(BaseFilter):
+    """One of CONDITIONS."""
+
+    name = "条件"
+    arg_name = "own"
+
+    def apply(self, query: Query[Any], value: Any) -> Query[Any]:
+        key, text = value
+        condition = CONDITIONS[key](text)
+        return query if condition is None else query.filter(condition)
+
+
+class Anything(BaseFilter):
+    """The one box of the list: a number with its noise, else a part of name, maker or unit."""
+
+    name = "查找"
+    arg_name = "q"
+
+    def apply(self, query: Query[Any], value: Any) -> Query[Any]:
+        return query.filter(anything(str(value), walk=bool(query.get_execution_options().get(WALK))))
+
+
+def anything(term: str, *, walk: bool = False) -> Any:
+    """Rows whose number begins or ends with the term, noise aside, or whose words contain it; indexes answer both."""
+    words = Instrument.search_text.contains(term, autoescape=True)
+    if len(term) > 1 and not walk:
+        words = func.bigrams(Instrument.search_text).op("@>")(func.bigrams(term)) & words
+    number = fold(term)
+    if not looks_like_number(term) or not number:
+        return words
+    column = folded(Instrument.serial_no)
+    backwards = func.reverse(column).startswith(number[::-1], autoescape=True)
+    return or_(column.startswith(number, autoescape=True), backwards, Instrument.code == term, words)
 
 
 class BandIs(BaseFilter):
@@ -62,9 +139,19 @@ def band_of_args(args: MultiDict[str, str]) -> str:
     return asked if asked in set(Band) else ""
 
 
+def own_value(args: MultiDict[str, str], key: str) -> str:
+    """What the address asks of one of CONDITIONS (or of the box "q"), trimmed."""
+    return args.get(f"{OWN}{key}", "").replace("\x00", "").strip()[:100]
+
+
 def narrow(filters: Filters, args: MultiDict[str, str]) -> None:
-    """Add to filters read from an address what the ledger means beyond them: the band, and no scrapped rows."""
+    """Add to filters read from an address what the ledger means beyond them: band, own conditions, nothing put away."""
     chosen = {flt.column_name for flt, _values in filters.get_filters_values()}
+    for key in CONDITIONS:
+        if value := own_value(args, key):
+            filters._add_filter(Own("state", filters.datamodel), [(key, value)])
+    if term := own_value(args, "q"):
+        filters._add_filter(Anything("state", filters.datamodel), [term])
     if band := band_of_args(args):
         filters._add_filter(BandIs("state", filters.datamodel), [band])
     if "state" not in chosen:
@@ -73,7 +160,7 @@ def narrow(filters: Filters, args: MultiDict[str, str]) -> None:
 
 def read_query(text: str) -> MultiDict[str, str]:
     """The arguments of a query string that came back in a form or stands in a job."""
-    return MultiDict(parse_qsl(text.lstrip("?")[:4_000], max_num_fields=100))
+    return args_of(text)
 
 
 def ledger_query(session: Session, text: str) -> Query[Any]:

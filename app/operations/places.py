@@ -75,6 +75,22 @@ def place_name(session: Session, code: str) -> str:
     return "".join(place.name for place in chain(session, code))
 
 
+def full_names(session: Session, codes: Iterable[str]) -> dict[str, str]:
+    """The names of many places as place_name gives them, in one statement."""
+    wanted = set(codes)
+    way = {part for c in wanted for part in (c[:2] + "0000", c[:4] + "00", c[:6], c)}
+    rows = session.execute(select(Division.code, Division.name, Division.parent_code).where(Division.code.in_(way)))
+    known = {code: (name, parent) for code, name, parent in rows.tuples()}
+    found = {}
+    for code in wanted:
+        name, at = "", code
+        while at in known:
+            own, parent = known[at]
+            name, at = own + name, parent or ""
+        found[code] = name
+    return found
+
+
 def chain(session: Session, code: str) -> list[Division]:
     """The place of a code and what it lies in, the province first; empty for an unknown code."""
     found: list[Division] = []

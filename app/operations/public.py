@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 
 from app import clock
 from app.access.principal import as_system
+from app.operations.certificate_files import PRINTED, replacement
 from models.certificate import Certificate
 from models.enums import CertificateState, Conclusion
 from models.instrument import Instrument
@@ -124,7 +125,9 @@ class PublicCertificate:
     number: str
     kind: str
     instrument: str
+    model: str
     serial_no: str
+    county: str
     institute: str
     institute_phone: str
     result: str
@@ -132,25 +135,35 @@ class PublicCertificate:
     valid_until: date | None
     sha256: str
     state: str
+    newer: tuple[str, str] | None = None
+    """Number and code of the paper that replaced this one: both are about the same instrument."""
 
 
 def check_certificate(session: Session, number: str, code: str) -> PublicCertificate | None:
     """The certificate of that number if the code fits; a wrong code answers like a missing number (case 4)."""
-    published = (CertificateState.ISSUED, CertificateState.SUPERSEDED, CertificateState.REVOKED)
     with as_system("anybody who holds the paper may check it; the code on it is the permission"):
-        statement = select(Certificate).where(Certificate.number == number[:40], Certificate.state.in_(published))
+        statement = select(Certificate).where(Certificate.number == number[:40], Certificate.state.in_(PRINTED))
         rows = list(session.execute(statement).unique().scalars())
         for row in rows:
             if hmac.compare_digest((row.lookup_code or "").encode(), code.strip().upper().encode()):
-                return _certificate(row)
+                return _certificate(session, row)
     return None
 
 
-def _certificate(row: Certificate) -> PublicCertificate:
+def check_hash(session: Session, sha256: str) -> PublicCertificate | None:
+    """The certificate whose stored file has that SHA-256. Whoever has the file has its number and code anyway."""
+    with as_system("anybody who holds the file may check it; its fingerprint cannot be guessed"):
+        statement = select(Certificate).where(Certificate.pdf_sha256 == sha256, Certificate.state.in_(PRINTED))
+        row = session.execute(statement.limit(1)).unique().scalars().first()
+        return _certificate(session, row) if row is not None else None
+
+
+def _certificate(session: Session, row: Certificate) -> PublicCertificate:
     answer, tone, meaning = _answer(row)
     serial = str(row.facts["serial_no"])
     middle = max(len(serial) - 4, 0)
     masked = serial if len(serial) <= 4 else f"{serial[:2]}{'*' * middle}{serial[-2:]}"
+    newer = replacement(row) if row.state == CertificateState.SUPERSEDED else None
     return PublicCertificate(
         answer=answer,
         tone=tone,
@@ -158,7 +171,9 @@ def _certificate(row: Certificate) -> PublicCertificate:
         number=row.number or "",
         kind="检定证书" if row.conclusion == Conclusion.PASS else "检定结果通知书",
         instrument=str(row.facts["instrument_name"]),
+        model=str(row.facts.get("model") or ""),
         serial_no=masked,
+        county=session.scalar(select(Division.name).where(Division.code == row.use_division)) or "",
         institute=row.institute.name,
         institute_phone=row.institute.phone,
         result="合格" if row.conclusion == Conclusion.PASS else "不合格",
@@ -166,6 +181,7 @@ def _certificate(row: Certificate) -> PublicCertificate:
         valid_until=row.valid_until,
         sha256=row.pdf_sha256 or "",
         state=row.state,
+        newer=(newer.number or "", newer.lookup_code or "") if newer is not None else None,
     )
 
 

@@ -21,6 +21,7 @@ from app.access.audit import audit
 from app.access.constraints import sentence_for
 from app.access.principal import Principal
 from app.errors import ConflictError, InvalidInputError, NotAllowedError, NotVisibleError
+from app.operations.band_changes import band_changes
 from app.operations.logins import security_administrators
 from app.profiles.schema import BY_KEY, SECTIONS, SETTINGS, Setting, in_words, keys_of, problem_with
 from app.workflow import REGISTRY
@@ -29,6 +30,7 @@ from models.enums import Role, SettingState
 from models.site import ProfileSetting
 
 STATES = {SettingState.PROPOSED: "等待安全管理员确认", SettingState.IN_FORCE: "已生效"}
+TRICOLOR_PAIR = {"tricolor": (("reminder.yellow_days", "reminder.notice_days"),)}
 SOURCES = {"default": "默认", "deployment": "部署配置", "administrator": "管理员修改"}
 
 
@@ -104,6 +106,8 @@ def _problem_together(key: str, value: Any) -> str | None:
     for low, high in (
         ("password.minimum", "password.maximum"),
         ("appointment.deadline_workdays", "appointment.extended_workdays"),
+        *TRICOLOR_PAIR.get(str(value_in_force("reminder.scheme")), ()),
+        ("reminder.filing_due_days", "reminder.filing_invalid_days"),
     ):
         if key in {low, high}:
             both = {low: value_in_force(low), high: value_in_force(high), key: value}
@@ -112,7 +116,7 @@ def _problem_together(key: str, value: Any) -> str | None:
     return None
 
 
-def effects(key: str, value: Any) -> list[str]:
+def effects(key: str, value: Any, session: Session | None = None) -> list[str]:
     """What a change would do, in sentences, beyond the setting's own description."""
     setting, old = setting_of(key), value_in_force(key)
     found = [f"该项的作用：{setting.effect}"]
@@ -122,6 +126,8 @@ def effects(key: str, value: Any) -> list[str]:
         if steps:
             found.append(f"{verb}办理步骤：{'、'.join(steps)}。")
         found.append("已有的数据保留不变。")
+    if session is not None and key.startswith("reminder."):
+        found += band_changes(session, key, value)
     if setting.security:
         found.append("该项属于安全设置，须由安全管理员确认后才生效。")
     else:

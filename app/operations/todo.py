@@ -9,21 +9,34 @@ from sqlalchemy.orm import Session
 
 from app import clock
 from app.access.principal import Principal
-from app.operations.band import Band, band_condition
+from app.operations.band import LABELS, TONES, Band, band_condition, scheme
 from app.profiles import switch_on
 from app.workflow import CERTIFICATE
 from models.account import Account
 from models.affiliation import Affiliation, UnitChange
 from models.appointment import Appointment, AppointmentItem
 from models.certificate import Certificate
-from models.enums import AccountState, AffiliationState, InstrumentState, Role, UnitChangeState
+from models.enums import (
+    AccountState,
+    AffiliationState,
+    InstrumentState,
+    JobState,
+    Role,
+    TransferState,
+    UnitChangeState,
+)
 from models.filing import Filing
 from models.instrument import Instrument
+from models.job import Job
+from models.ledger import InstrumentTransfer
 from models.outbox import Message
 
 CAP = 10_000
 BADGE = 100
 """Beside a menu entry stands a number below 100 or 99+: nothing is counted further than that for it."""
+
+
+URGENCY = [Band.OVERDUE, Band.INVALID, Band.FAILED, Band.DUE]
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,24 +110,28 @@ def _of_body(p: Principal) -> list[Line]:
     return lines
 
 
-def _of_unit(p: Principal) -> list[Line]:
+def _bands(own: tuple[ColumnElement[bool], ...], where: str = "") -> list[Line]:
+    """A line per band of the deployment's scheme, with the words of its manual; the key is the band's own."""
     today = clock.today()
-    own = Instrument.unit_id == p.unit_id
+    wanted = [band for band in scheme().bands if band not in (Band.NOTICE, Band.NEVER)]
     return [
         Line(
-            "overdue",
-            "已超期的器具",
-            _rows(Instrument, own, band_condition(Band.OVERDUE, today)),
-            "/instruments/list/?band=overdue",
-            "danger",
-        ),
-        Line(
-            "failed",
-            "检定不合格的器具",
-            _rows(Instrument, own, band_condition(Band.FAILED, today)),
-            "/instruments/list/?band=failed",
-            "danger",
-        ),
+            band.value,
+            f"{where}{LABELS[band] if band is not Band.FAILED else '检定不合格'}的器具",
+            _rows(Instrument, *own, band_condition(band, today)),
+            f"/instruments/list/?band={band.value}",
+            TONES[band],
+        )
+        for band in sorted(wanted, key=URGENCY.index)
+    ]
+
+
+def _of_unit(p: Principal) -> list[Line]:
+    own = Instrument.unit_id == p.unit_id
+    never = _rows(Instrument, own, band_condition(Band.NEVER, clock.today()))
+    drafts = _rows(Job, Job.kind == "ledger_import", Job.state == JobState.WAITING, Job.unit_id == p.unit_id)
+    found = [
+        *_bands((own,)),
         Line(
             "returned",
             "被退回的备案",
@@ -123,26 +140,14 @@ def _of_unit(p: Principal) -> list[Line]:
             "danger",
         ),
         Line(
-            "due",
-            "即将到期的器具",
-            _rows(Instrument, own, band_condition(Band.DUE, today)),
-            "/instruments/list/?band=due",
-            "warn",
-        ),
-        Line(
             "unfiled",
             "待备案的器具",
             _rows(Instrument, own, Instrument.state == InstrumentState.UNFILED),
             "/instruments/list/?state=unfiled",
             "warn",
         ),
-        Line(
-            "never",
-            "在用未检定的器具",
-            _rows(Instrument, own, band_condition(Band.NEVER, today)),
-            "/instruments/list/?band=never",
-            "warn",
-        ),
+        Line("import_drafts", "待确认的导入", drafts, "/imports/", "warn"),
+        Line("never", "在用未检定的器具", never, "/instruments/list/?band=never", "warn"),
         Line(
             "booking_drafts",
             "待提交的预约单",
@@ -151,6 +156,10 @@ def _of_unit(p: Principal) -> list[Line]:
             "info",
         ),
     ]
+    if switch_on("transfer_unit") and p.has(Role.ENT):
+        asked = _rows(InstrumentTransfer, InstrumentTransfer.state == TransferState.ASKED)
+        found.append(Line("transfers", "未答复的变更使用单位", asked, "/transfers/list/?state=asked", "warn"))
+    return found
 
 
 def _of_institute(p: Principal) -> list[Line]:
@@ -233,22 +242,8 @@ def _of_institute(p: Principal) -> list[Line]:
 
 
 def _of_regulator() -> list[Line]:
-    today = clock.today()
     return [
-        Line(
-            "overdue",
-            "辖区内已超期的器具",
-            _rows(Instrument, band_condition(Band.OVERDUE, today)),
-            "/instruments/list/?band=overdue",
-            "danger",
-        ),
-        Line(
-            "failed",
-            "辖区内不合格的器具",
-            _rows(Instrument, band_condition(Band.FAILED, today)),
-            "/instruments/list/?band=failed",
-            "danger",
-        ),
+        *_bands((), "辖区内"),
         Line(
             "confirmations",
             "待行政确认的预约单",

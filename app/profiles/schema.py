@@ -9,15 +9,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
-Choices = tuple[tuple[str, str], ...]
+from app.profiles.declared import POLICIES, Choices, Setting, switch
+from app.profiles.ledger_settings import LEDGER_SETTINGS
+
 SECTIONS: dict[str, str] = {
     "": "基本信息",
     "switches": "功能开关",
     "labels": "用语",
     "ledger": "器具台账",
+    "category": "目录与填写规则",
+    "import": "批量导入",
+    "list": "列表",
     "filing": "备案",
     "reminder": "到期提醒",
     "appointment": "预约检定",
@@ -46,11 +50,6 @@ METHODS: Choices = (
     ("wechat", "微信"),
     ("licence", "电子营业执照"),
 )
-POLICIES: Choices = (
-    ("manual", "按手册：须含规定的字符种类"),
-    ("asvs", "长度优先：至少10位，不用常见密码"),
-    ("dengbao90", "等级保护：三种字符，90天更换"),
-)
 SIGNS: Choices = (("two_kinds", "数字、字母、符号至少两种"), ("digits_upper_lower", "须含数字、大写字母和小写字母"))
 RECOVERY: Choices = (
     ("username_and_phone", "用户名和手机号"),
@@ -58,97 +57,173 @@ RECOVERY: Choices = (
     ("email", "邮箱"),
     ("sso", "由统一身份认证平台办理"),
 )
-FIELDS: Choices = (
-    ("name", "器具名称"),
-    ("model", "型号规格"),
-    ("serial_no", "出厂编号"),
-    ("own_no", "自编号"),
-    ("manufacturer", "生产厂家"),
+AFTER_ENABLE: Choices = (("prior", "回到停用前的状态"), ("unfiled", "重新备案"))
+SCHEMES: Choices = (
+    ("days15", "到期前提醒（即将到期、已超期）"),
+    ("yellow30", "黄色和红色（即将到期、已超期）"),
+    ("tricolor", "三色预警（提示、预警、警示）"),
+    ("lists", "按列表（须检、超期未检、无效）"),
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Setting:
-    """One key. `kind` is bool, int, text, choice, list (several of the choices), lines, numbers or times.
-
-    `security` settings count only after the security administrator has confirmed the change.
-    """
-
-    key: str
-    kind: str
-    label: str
-    effect: str
-    choices: Choices = ()
-    lowest: int = 0
-    highest: int = 200
-    security: bool = False
-    required: bool = False
-    pattern: str = ""
-    pattern_hint: str = ""
-
-    @property
-    def section(self) -> str:
-        """The page's group: the part before the first point."""
-        return self.key.partition(".")[0] if "." in self.key else ""
-
-
-def _switch(name: str, label: str, effect: str, *, security: bool = False) -> Setting:
-    return Setting(f"switches.{name}", "bool", label, effect, security=security)
+CHANNELS: Choices = (("mail", "邮件"), ("sms", "短信"))
 
 
 SETTINGS: tuple[Setting, ...] = (
     Setting("name", "text", "平台名称", "显示在页眉、登录页和文书上。", highest=60, required=True),
     Setting("hotline", "text", "服务热线", "显示在页脚和各处“请拨打服务热线”的提示中。", highest=30),
-    _switch("filing", "器具备案", "器具须经技术机构备案后才能预约检定；关闭时录入即为在用。"),
-    _switch("filing.dispatch", "备案分派", "市级机构可把收到的备案分派给下级机构。"),
-    _switch("filing.to_province", "备案转送省级", "市级机构可把无能力检定的备案转送省级机构。"),
-    _switch("subaccounts", "企业子账号", "企业主账号可为本单位人员新增子账号。"),
-    _switch("affiliation", "个人关联企业或机构", "个人用户经企业或机构同意后可代其办理业务。"),
-    _switch("appointment", "预约检定", "使用单位可以网上预约检定。"),
-    _switch("appointment.admin_confirm", "预约须监管确认", "预约单先由监管部门确认，再到技术机构。"),
-    _switch("appointment.slots", "按时段预约", "技术机构开放时段，使用单位选择时段预约。"),
-    _switch("appointment.withdraw_request", "撤销须申请", "已受理的预约单撤销时须经技术机构同意。"),
-    _switch("appointment.restore", "预约恢复", "自动撤销的预约单可以申请恢复。"),
-    _switch("appointment.auto_withdraw", "超期自动撤销", "受理后超过期限未送检的预约单自动撤销。"),
-    _switch("former", "曾用库", "停用的器具可以转入曾用库，不再提醒。"),
-    _switch("enable_from_scrapped", "报废后启用", "已报废的器具可以重新启用。"),
-    _switch("scrap_direct", "直接报废", "在用的器具可以不经停用直接报废。"),
-    _switch("account.wechat", "微信绑定", "账号可以绑定微信。", security=True),
-    _switch("account.sso", "政务服务网登录", "允许通过政务服务网身份进入平台。", security=True),
-    _switch("account.contact_gate", "先完善联络人员", "企业登录后须先完善联络人员信息才能使用其他功能。"),
-    _switch("ledger.direct", "直接录入台账", "使用单位录入的器具直接进入台账。"),
-    _switch("merge", "器具合并", "重复的器具可以合并为一台。"),
-    _switch("transfer_unit", "器具转移", "器具可以转移给其他使用单位。"),
-    _switch("change_nozzle", "更换油枪", "加油机可以登记更换油枪。"),
-    Setting("labels.in_use", "text", "“在用”的说法", "器具正常使用时的状态名称。", highest=10, required=True),
+    switch("filing", "器具备案", "器具须经技术机构备案后才能预约检定；关闭时录入即为在用。"),
+    switch("filing.dispatch", "备案分派", "市级机构可把收到的备案分派给下级机构。"),
+    switch("filing.to_province", "备案转送省级", "市级机构可把无能力检定的备案转送省级机构。"),
+    switch("subaccounts", "企业子账号", "企业主账号可为本单位人员新增子账号。"),
+    switch("affiliation", "个人关联企业或机构", "个人用户经企业或机构同意后可代其办理业务。"),
+    switch("appointment", "预约检定", "使用单位可以网上预约检定。"),
+    switch("appointment.admin_confirm", "预约须监管确认", "预约单先由监管部门确认，再到技术机构。"),
+    switch("appointment.slots", "按时段预约", "技术机构开放时段，使用单位选择时段预约。"),
+    switch("appointment.withdraw_request", "撤销须申请", "已受理的预约单撤销时须经技术机构同意。"),
+    switch("appointment.restore", "预约恢复", "自动撤销的预约单可以申请恢复。"),
+    switch("appointment.auto_withdraw", "超期自动撤销", "受理后超过期限未送检的预约单自动撤销。"),
+    switch("former", "曾用库", "停用的器具可以转入曾用库，不再提醒。"),
+    switch("enable_from_scrapped", "报废后启用", "已报废的器具可以重新启用。"),
+    switch("scrap_direct", "直接报废", "在用的器具可以不经停用直接报废。"),
+    switch("account.wechat", "微信绑定", "账号可以绑定微信。", security=True),
+    switch("account.sso", "政务服务网登录", "允许通过政务服务网身份进入平台。", security=True),
+    switch("account.contact_gate", "先完善联络人员", "企业登录后须先完善联络人员信息才能使用其他功能。"),
+    switch("ledger.direct", "直接录入台账", "使用单位录入的器具直接进入台账。"),
+    switch("merge", "器具合并", "重复的器具可以合并为一台。"),
+    switch("transfer_unit", "器具转移", "器具可以转移给其他使用单位。"),
+    switch("change_nozzle", "更换油枪", "加油机可以登记更换油枪。"),
+    Setting("labels.scrapped", "text", "“报废”的说法", "器具报废后的状态名称。", highest=10, required=True),
+    Setting("labels.warnings", "text", "预警页面的名称", "到期预警页面和菜单的名称。", highest=12, required=True),
+    Setting("labels.ledger", "text", "台账的名称", "台账页面和菜单的名称。", highest=16, required=True),
     Setting(
-        "ledger.duplicate_key",
-        "list",
-        "查重依据",
-        "这些内容全部相同的器具视为同一台，不能重复录入；只影响以后的录入。",
-        FIELDS,
+        "labels.ledger_group", "text", "台账菜单组", "菜单中台账、导入等所在一组的名称。", highest=16, required=True
+    ),
+    Setting("labels.in_use", "text", "“在用”的说法", "器具正常使用时的状态名称。", highest=10, required=True),
+    *LEDGER_SETTINGS,
+    Setting("list.page_size", "int", "每页条数", "列表起初每页显示的条数。", lowest=5, highest=200),
+    Setting(
+        "list.page_sizes",
+        "numbers",
+        "可选的每页条数",
+        "列表右下角可选的每页条数。",
+        lowest=5,
+        highest=200,
         required=True,
     ),
     Setting(
         "filing.selectable_levels", "list", "可选备案机构", "提交备案时可以选择的技术机构级别。", LEVELS, required=True
     ),
     Setting(
-        "reminder.thresholds",
-        "numbers",
-        "提醒时点（天）",
-        "距有效期还剩这些天数时发送提醒；0为当天，负数为超期后。",
-        lowest=-365,
-        highest=365,
+        "filing.after_enable",
+        "choice",
+        "启用后的备案",
+        "停用的已备案器具启用后是否须重新备案。",
+        AFTER_ENABLE,
         required=True,
     ),
     Setting(
-        "reminder.yellow_days", "int", "黄色预警天数", "有效期不足这个天数的器具显示为黄色。", lowest=1, highest=180
+        "reminder.scheme",
+        "choice",
+        "预警方式",
+        "决定器具列表的颜色、标签页、统计和到期提醒。",
+        SCHEMES,
+        required=True,
+    ),
+    Setting(
+        "reminder.yellow_days",
+        "int",
+        "到期前预警天数",
+        "距有效期不超过这个天数的器具为即将到期（预警、须检），显示为黄色并提醒。",
+        lowest=1,
+        highest=180,
+    ),
+    Setting(
+        "reminder.notice_days",
+        "int",
+        "到期前提示天数",
+        "三色预警中距有效期不超过这个天数的器具为“提示”，显示为绿色；须大于到期前预警天数。",
+        lowest=2,
+        highest=365,
+    ),
+    Setting(
+        "reminder.overdue_days",
+        "int",
+        "超期未检的天数",
+        "按列表预警时，超过有效期不超过这个天数的器具为“超期未检”，再久为“无效”。",
+        lowest=1,
+        highest=365,
+    ),
+    Setting(
+        "reminder.filing_due_days",
+        "int",
+        "备案后须检的天数",
+        "按列表预警时，备案通过后这些天内的器具为“须检”。",
+        lowest=1,
+        highest=180,
+    ),
+    Setting(
+        "reminder.filing_invalid_days",
+        "int",
+        "备案后无效的天数",
+        "按列表预警时，备案通过后超过这个天数仍未检定的器具为“无效”；须大于备案后须检的天数。",
+        lowest=2,
+        highest=365,
+    ),
+    Setting(
+        "reminder.filing_clock_until_verified",
+        "bool",
+        "备案期限至检定为止",
+        "备案时没有有效检定、备案后也未检定的器具才按备案日期计算；关闭时已备案的器具一律按备案日期计算。",
+    ),
+    Setting(
+        "reminder.invalid_bookable", "bool", "无效器具可预约", "关闭时“无效”的器具须停用、启用并重新备案后才能预约。"
+    ),
+    Setting(
+        "reminder.thresholds",
+        "numbers",
+        "另外提醒的时点（天）",
+        "每进入一种预警时提醒一次；距有效期还剩这些天数时再提醒，0为当天，负数为超期后。不填则不另外提醒。",
+        lowest=-365,
+        highest=365,
+    ),
+    Setting(
+        "reminder.channels",
+        "list",
+        "提醒渠道",
+        "站内消息总会发送，另外还用这些渠道发送。",
+        CHANNELS,
+    ),
+    Setting(
+        "reminder.run_at",
+        "text",
+        "每日提醒时间",
+        "每天从这个时间起发送到期提醒。",
+        highest=5,
+        required=True,
+        pattern=r"([01][0-9]|2[0-3]):[0-5][0-9]",
+        pattern_hint="须为24小时制的时间，例如 06:30",
     ),
     Setting(
         "appointment.deadline_workdays", "int", "送检期限（工作日）", "受理后须在这个期限内送检。", lowest=1, highest=60
     ),
     Setting(
         "appointment.extended_workdays", "int", "延长后期限（工作日）", "申请延期后的送检期限。", lowest=1, highest=120
+    ),
+    Setting(
+        "appointment.redirect_notice",
+        "text",
+        "到其他平台预约的提示",
+        "显示在预约和预警页面，告知哪些地区到其他平台办理；不填则不显示。",
+        highest=100,
+    ),
+    Setting("appointment.redirect_name", "text", "其他平台的名称", "提示中链接的文字。", highest=40),
+    Setting(
+        "appointment.redirect_url",
+        "text",
+        "其他平台的地址",
+        "提示中链接的地址；不填则只显示文字。",
+        highest=200,
+        pattern=r"https://[^\s\"'<>]+",
+        pattern_hint="须以 https:// 开头",
     ),
     Setting("appointment.restores", "int", "可恢复次数", "同一预约单最多可以恢复的次数。", highest=10),
     Setting(
@@ -320,19 +395,21 @@ SETTINGS: tuple[Setting, ...] = (
         security=True,
     ),
 )
+__all__ = ["BY_KEY", "SECTIONS", "SETTINGS", "Setting", "in_words", "keys_of", "problem_with"]
+
 BY_KEY: dict[str, Setting] = {setting.key: setting for setting in SETTINGS}
 _TIME = re.compile(r"([01][0-9]|2[0-3]):[0-5][0-9]")
 
 
 def keys_of(profile: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
     """Every (key, value) of a profile, as the keys of this list are written. Declared forms are no settings: they are
-    tables of fields (app.profiles.forms)."""
+    tables of fields (app.profiles.forms); nor are the ledger's words (app.operations.ledger_fields)."""
     for section, value in profile.items():
         if not isinstance(value, Mapping):
             yield section, value
             continue
         for key, inner in value.items():
-            if (section, key) == ("registration", "forms"):
+            if (section, key) in {("registration", "forms"), ("ledger", "words")}:
                 continue
             if isinstance(inner, Mapping):
                 yield from ((f"{section}.{key}.{last}", leaf) for last, leaf in inner.items())
@@ -384,8 +461,8 @@ def _lines(setting: Setting, value: Any) -> str | None:
 
 
 def _numbers(setting: Setting, value: Any) -> str | None:
-    if not isinstance(value, list) or not 1 <= len(value) <= 10 or len(set(value)) != len(value):
-        return "须为1～10个不同的整数。"
+    if not isinstance(value, list) or not setting.required <= len(value) <= 10 or len(set(value)) != len(value):
+        return f"须为{int(setting.required)}～10个不同的整数。"
     return next((problem for item in value if (problem := _number(setting, item))), None)
 
 

@@ -15,11 +15,12 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from models.outbox import Beat
-from models.reference import CalendarException, Category, Division
+from models.reference import CalendarException, Category, CategoryRule, Division
 
 FOLDER = Path(__file__).parent
 STREETS = "divisions_streets.csv.gz"
-FILES = ("divisions.csv", "divisions_functional_zones.csv", "catalogue.csv", "calendar.csv", STREETS)
+RULES = "category_rules.csv"
+FILES = ("divisions.csv", "divisions_functional_zones.csv", "catalogue.csv", "calendar.csv", RULES, STREETS)
 STREET = "street"
 """Level of the 41,352 乡镇街道: for addresses alone. Places of use, areas and institutes end at the county."""
 
@@ -82,6 +83,20 @@ def categories() -> list[dict[str, Any]]:
     ]
 
 
+def beside_the_catalogue() -> list[dict[str, Any]]:
+    """未分类 and 非强检: what a ledger may hold though the catalogue has no line for it; never offered, so not valid."""
+    same = {"verification_mode": "", "scope_text": "", "cycle_months": None, "typical_use": "", "valid": False}
+    return [
+        {"code": "990000", "level1": "非强检", "level2": "非强检", "supervision": "", **same},
+        {"code": "990001", "level1": "未分类", "level2": "未分类", "supervision": "V", **same},
+    ]
+
+
+def category_rules() -> list[dict[str, Any]]:
+    """五类内容填写 (manual 003): what it says of each name; administrators edit the rows afterwards."""
+    return [{**row, "position": int(row["position"]), "blocking": row["blocking"] == "1"} for row in _rows(RULES)]
+
+
 def calendar() -> list[dict[str, Any]]:
     """Announced exceptions to Monday to Friday."""
     return [
@@ -109,6 +124,9 @@ def load(session: Session, *, force: bool = False) -> bool:
     session.execute(PUT_STREETS, streets())
     # an administrator may have retired a category since: `valid` is not overwritten
     _upsert(session, Category, categories(), "code", keep=("valid",))
+    _upsert(session, Category, beside_the_catalogue(), "code")
+    # what an administrator made of a rule stays
+    session.execute(insert(CategoryRule).on_conflict_do_nothing(index_elements=["position"]), category_rules())
     _upsert(session, CalendarException, calendar(), "day")
     session.execute(insert(Beat).values(name=mark).on_conflict_do_nothing())
     session.execute(text("ANALYZE division"))

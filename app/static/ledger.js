@@ -15,6 +15,7 @@
       second.dispatchEvent(new Event("change", { bubbles: true }));
     };
     blank.dataset.word = blank.textContent;
+    second.groupOf = new Map(groups.flatMap((g) => [...g.children].map((o) => [o.value, g.label]))); // for proposals, see instrument.js
     first.value = chosen?.label || ""; second.before(first, " "); show();
     first.addEventListener("change", show);
   });

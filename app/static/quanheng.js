@@ -141,13 +141,6 @@
   on("click", "[data-none]", (e, b) => { const name = b.form.dataset.bulk; ticks(name).forEach((t) => { t.checked = false; }); refresh(name); });
   on("click", "[data-all]", (e, b) => { b.dataset.word ??= b.textContent; b.form.elements.all.value = "1"; b.textContent = b.dataset.all; b.disabled = true; });
   $$("[data-bulk]").forEach((bar) => refresh(bar.dataset.bulk));
-  $$("[data-columns]").forEach((box) => {
-    const key = `columns:${box.dataset.columns}`, hidden = new Set(JSON.parse(localStorage.getItem(key) || "[]"));
-    const table = box.closest("table");
-    const apply = () => $$("[data-col]", table).forEach((c) => { c.hidden = hidden.has(c.dataset.col); });
-    $$("input", box).forEach((i) => { i.checked = !hidden.has(i.value); i.addEventListener("change", () => { i.checked ? hidden.delete(i.value) : hidden.add(i.value); localStorage.setItem(key, JSON.stringify([...hidden])); apply(); }); });
-    apply();
-  });
   if ($("table[data-table]")) sessionStorage.setItem(`list:${location.pathname}`, location.search);
   $$("a[data-back]").forEach((a) => { const was = sessionStorage.getItem(`list:${a.pathname}`); if (was && !a.search) a.search = was; });
   $$("[data-history-back]").forEach((b) => { b.hidden = history.length < 2; b.addEventListener("click", () => history.back()); });

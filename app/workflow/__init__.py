@@ -10,6 +10,7 @@ from app.workflow.filing import FILING
 from app.workflow.instrument import INSTRUMENT
 from app.workflow.item import ITEM
 from app.workflow.recovery import RECOVERY
+from app.workflow.transfer import TRANSFER
 from app.workflow.unit_change import UNIT_CHANGE
 
 __all__ = [
@@ -22,6 +23,7 @@ __all__ = [
     "ITEM",
     "RECOVERY",
     "REGISTRY",
+    "TRANSFER",
     "UNIT_CHANGE",
     "bear",
     "fire",

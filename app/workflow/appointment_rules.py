@@ -14,7 +14,9 @@ from app.access.principal import Principal
 from app.profiles import setting, switch_on
 from app.workdays import deadline
 from app.workflow.authorisation import authorised, lapsed
+from app.workflow.band import INVALID, barred_from_booking
 from app.workflow.engine import Context, Guard, cascade
+from app.workflow.live import NOT_COMPULSORY
 from app.workflow.slots import give_back, held_places, take
 from models.appointment import Appointment, AppointmentItem, Slot
 from models.enums import LIVE_ITEM_STATES, AppointmentState, DeliveryMode, ItemState
@@ -73,6 +75,10 @@ def bookable(ctx: Context) -> str | None:
         if item.instrument.state != "in_use":
             word = INSTRUMENT.label_of(item.instrument.state)
             return f"器具“{item.instrument.name} {item.instrument.serial_no}”状态为“{word}”，不能预约。"
+        if not item.instrument.compulsory:
+            return f"器具“{item.instrument.name} {item.instrument.serial_no}”：{NOT_COMPULSORY}"
+        if barred_from_booking(item.instrument, clock.today()):
+            return f"器具“{item.instrument.name} {item.instrument.serial_no}”{INVALID}"
     return None
 
 
@@ -91,7 +97,7 @@ def none_received(verb: str) -> Guard:
         late = {ItemState.RECEIVED, ItemState.VERIFYING, ItemState.DONE}
         return f"已送检的器具不能{verb}。" if any(i.state in late for i in items_of(ctx)) else None
 
-    return Guard(f"none_received_{verb}", check)
+    return Guard("none_received", check, fix=None)
 
 
 def none_verifying(ctx: Context) -> str | None:

@@ -8,12 +8,14 @@ from typing import Any
 
 from dateutil.relativedelta import relativedelta
 from sqlalchemy import select
+from sqlalchemy.orm import Session
 
 from app import clock
 from app.access.principal import Principal
 from app.access.roles import SYSTEM
 from app.workflow.authorisation import lapsed
 from app.workflow.engine import REASON, Context, Field, Guard, Prior, Step, Workflow, cascade
+from app.workflow.merged import kept_of, of_family
 from app.workflow.numbers import next_number
 from app.workflow.outgoing import enqueue_job
 from models.account import Account
@@ -61,7 +63,7 @@ def _other_than_verifier(role: str) -> Guard:
         same = ctx.obj.verifier_id == ctx.actor.account_id
         return f"{role}与检定员不能为同一人。" if same else None
 
-    return Guard(f"{role}_not_verifier", check)
+    return Guard("not_verifier", check, fix=None)
 
 
 def _nothing_lapsed(ctx: Context) -> str | None:
@@ -114,17 +116,28 @@ def update_instrument(ctx: Context, instrument_id: int) -> None:
     if instrument is None:
         return
     ctx.session.flush()
+    instrument = kept_of(ctx.session, instrument)
+    last = last_issued(ctx.session, instrument.id)
+
+    def recompute(row: Instrument) -> None:
+        row.last_result, row.verified_on, row.valid_until = instrument_facts(last)
+        row.certificate_no = (last.number if last is not None else "") or ""
+
+    if instrument.state in {"in_use", "suspended"}:
+        cascade(ctx, instrument, "cert_update", change=recompute)
+    else:
+        recompute(instrument)
+
+
+def last_issued(session: Session, instrument_id: int) -> Certificate | None:
+    """The paper in force: the newest issued one of the instrument and of what was merged into it."""
     issued = (
         select(Certificate)
-        .where(Certificate.instrument_id == instrument_id, Certificate.state == S.ISSUED)
+        .where(of_family(session, Certificate.instrument_id, instrument_id), Certificate.state == S.ISSUED)
         .order_by(Certificate.verified_on.desc(), Certificate.id.desc())
         .limit(1)
     )
-    last = ctx.session.execute(issued.execution_options(unscoped=True)).scalars().first()
-    if instrument.state in {"in_use", "suspended"}:
-        instrument = cascade(ctx, instrument, "cert_update")
-    facts = instrument_facts(last)
-    instrument.last_result, instrument.verified_on, instrument.valid_until = facts
+    return session.execute(issued.execution_options(unscoped=True)).scalars().first()
 
 
 def instrument_facts(last: Certificate | None) -> tuple[str | None, date | None, date | None]:
@@ -189,7 +202,7 @@ CERTIFICATE = Workflow(
             S.DRAFT,
             VERIFIER,
             own_page=True,
-            guards=(Guard("not_future", _not_future),),
+            guards=(Guard("not_future", _not_future, fix="/certificates/draft/{obj.id}"),),
             basis="强检办法 art. 9",
         ),
         Step("edit", "修改", (S.DRAFT,), Prior.SAME, VERIFIER, relation=is_verifier, own_page=True, basis="own"),
@@ -203,9 +216,9 @@ CERTIFICATE = Workflow(
             primary=True,
             bulk=True,
             guards=(
-                Guard("not_future", _not_future),
-                Guard("facts", _facts_complete),
-                Guard("validity", _validity_explained),
+                Guard("not_future", _not_future, fix="/certificates/draft/{obj.id}"),
+                Guard("facts", _facts_complete, fix="/certificates/draft/{obj.id}"),
+                Guard("validity", _validity_explained, fix="/certificates/draft/{obj.id}"),
             ),
             basis="强检办法 art. 6",
         ),
@@ -244,7 +257,7 @@ CERTIFICATE = Workflow(
             relation=at_mine,
             primary=True,
             bulk=True,
-            guards=(_other_than_verifier("批准人"), Guard("nothing_lapsed", _nothing_lapsed)),
+            guards=(_other_than_verifier("批准人"), Guard("nothing_lapsed", _nothing_lapsed, fix=None)),
             effects=(_number_and_queue,),
             basis="S3; S4 §七",
         ),
@@ -283,7 +296,7 @@ CERTIFICATE = Workflow(
             relation=at_mine,
             needs=(REASON,),
             danger=True,
-            guards=(Guard("two_persons", _two_persons),),
+            guards=(Guard("two_persons", _two_persons, fix=None),),
             effects=(_recompute,),
             basis="注销原印证: 强检办法 art. 9",
         ),

@@ -11,15 +11,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import date
 from enum import StrEnum
-from typing import Any
+from typing import Any, Self
 
 from sqlalchemy import event, select
 from sqlalchemy.orm import Session
 
-from app import clock
-from app.access.masking import for_log
 from app.access.principal import Principal
 from app.access.roles import SYSTEM
 from app.errors import (
@@ -32,9 +29,9 @@ from app.errors import (
     WrongStateError,
 )
 from app.profiles import switch_on
+from app.workflow import journal
 from models.base import Flowing
 from models.enums import Role
-from models.log import TransitionLog
 
 
 class Prior(StrEnum):
@@ -57,17 +54,45 @@ class Context:
 
 
 Check = Callable[[Context], str | None]
+Fix = str | Callable[[Context], str | None] | None
+"""Where the cure of a refusal is: an address, one made from the row ("/filings/show/{obj.id}"), or None for nowhere."""
+UNSAID = "(unsaid)"
+"""A guard whose author has not thought about the cure; a test finds it."""
 Effect = Callable[[Context], None]
+Change = Callable[[Any], None]
 Relation = Callable[[Any, Principal], bool]
 
 
 @dataclass(frozen=True, slots=True)
 class Guard:
-    """A condition and, when it does not hold, its sentence. `needs_input` guards are left out of `why_not`."""
+    """A condition and, when it does not hold, its sentence. `needs_input` guards are left out of `why_not`.
+
+    `name` is what programs know it by (ASCII); `fix` leads to the page where the reason can be cured (BEYOND 3).
+    """
 
     name: str
     check: Check
     needs_input: bool = False
+    fix: Fix = UNSAID
+
+    def fix_url(self, ctx: Context) -> str | None:
+        """The address of the cure for this row and person, or None."""
+        found = self.fix(ctx) if callable(self.fix) else self.fix
+        if not found or found == UNSAID:
+            return None
+        return found.format(obj=ctx.obj, actor=ctx.actor)
+
+
+class Why(str):  # noqa: SLOT000 - a string cannot have slots and attributes
+    """Why a step cannot be taken, as a sentence that also carries its code and the way to the cure."""
+
+    code: str
+    fix_url: str | None
+
+    def __new__(cls, sentence: str, code: str = "", fix_url: str | None = None) -> Self:
+        made = super().__new__(cls, sentence)
+        made.code, made.fix_url = code, fix_url
+        return made
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +133,10 @@ class Step:
     primary: bool = False
     own_page: bool = False
     """The step has a page of its own (booking, recording a result): no generated button posts it."""
+    bars: Callable[[Any], str | None] | None = None
+    """For a source state that the profile excludes: the sentence, "" for the common one; None where it is admitted."""
+    goes: Callable[[Context], StrEnum | None] | None = None
+    """Where the row or the profile leads instead of `target`, or None."""
 
     @property
     def is_birth(self) -> bool:
@@ -195,6 +224,19 @@ def workflow_of(obj: Any) -> Workflow:
     return next(w for w in REGISTRY.values() if w.model is type(obj))
 
 
+def barred(step: Step, state: Any, word: str) -> str | None:
+    """Why the step does not start from that state in this deployment, or None when it does."""
+    if state not in step.source:
+        return _sentence(step, word)
+    said = step.bars(state) if step.bars else None
+    return None if said is None else said or _sentence(step, word)
+
+
+def starts_somewhere(step: Step) -> bool:
+    """Whether the profile admits any state to the step at all."""
+    return any(barred(step, state, "") is None for state in step.source)
+
+
 def _sentence(step: Step, word: str) -> str:
     return f"当前状态为“{word}”，不能执行“{step.label}”。"
 
@@ -212,16 +254,30 @@ def _check(ctx: Context, *, with_input: bool) -> None:
     check_role(step, ctx.actor)
     if step.relation and not ctx.actor.is_system and not step.relation(obj, ctx.actor):
         raise NotAllowedError(f"您没有“{step.label}”的权限。")
-    if not step.is_birth and ctx.workflow.states(obj.state) not in step.source:
-        raise WrongStateError(_sentence(step, ctx.workflow.label_of(obj.state)))
+    _check_state(ctx)
     if with_input:
         check_input(step, ctx.data)
-    for guard in step.guards:
+    _check_guards(ctx, with_input=with_input)
+
+
+def _check_state(ctx: Context) -> None:
+    state = ctx.obj.state
+    if ctx.step.is_birth:
+        return
+    said = barred(ctx.step, ctx.workflow.states(state), ctx.workflow.label_of(state))
+    if said is not None:
+        raise WrongStateError(said)
+
+
+def _check_guards(ctx: Context, *, with_input: bool) -> None:
+    for guard in ctx.step.guards:
         if guard.needs_input and not with_input:
             continue
         sentence = guard.check(ctx)
         if sentence:
-            raise InvalidInputError(sentence)
+            error = InvalidInputError(sentence)
+            error.code, error.fix_url = f"{ctx.workflow.name}.{guard.name}", guard.fix_url(ctx)
+            raise error
 
 
 def check_input(step: Step, data: Mapping[str, Any]) -> None:
@@ -248,22 +304,23 @@ def _among(value: Any, offered_values: set[str]) -> bool:
     return all(str(v).strip() in offered_values for v in chosen)
 
 
-def why_not(session: Session, workflow: Workflow, obj: Any, step: Step, actor: Principal) -> str | None:
-    """Why the step cannot be taken now, or None; inputs are not looked at. Serves buttons and the API alike."""
+def why_not(session: Session, workflow: Workflow, obj: Any, step: Step, actor: Principal) -> Why | None:
+    """Why the step cannot be taken now, with code and cure, or None; inputs are not looked at. Serves buttons, dry runs
+    of bulk acts and the API alike."""
     try:
         _check(Context(session, workflow, step, obj, actor, {}), with_input=False)
     except QuanhengError as error:
-        return error.sentence
+        return Why(error.sentence, error.code, error.fix_url)
     return None
 
 
-def offered(session: Session, obj: Any, actor: Principal) -> list[tuple[Step, str | None]]:
+def offered(session: Session, obj: Any, actor: Principal) -> list[tuple[Step, Why | None]]:
     """Steps that the actor's role could ever take from the present state, each with its `why_not`."""
     workflow = workflow_of(obj)
     state = workflow.states(obj.state)
     found = []
     for step in workflow.steps:
-        if state not in step.source or step.by_system or not actor.has(*step.by):
+        if step.by_system or not actor.has(*step.by) or barred(step, state, "") is not None:
             continue
         if step.switch and not switch_on(step.switch):
             continue
@@ -296,8 +353,10 @@ def fire(
     data: Mapping[str, Any] | None = None,
     *,
     seen_version: int | None = None,
+    change: Change | None = None,
 ) -> Any:
-    """Take one step on one row; the only way a status changes.
+    """Take one step on one row; the only way a status changes. `change` writes to the row within the step, so that the
+    step's own line of history tells it.
 
     Raises NotVisibleError (404), SwitchedOffError (404), NotAllowedError (403), WrongStateError and StaleVersionError
     (409), InvalidInputError (422). Returns the row. Never commits. What a rule refused is kept in
@@ -314,7 +373,7 @@ def fire(
         if not getattr(error, "problems", None):  # a rule said no, not a field that was forgotten
             session.info.setdefault("refused", []).append((workflow.name, pk, step.name, error.sentence))
         raise
-    return _write(ctx, None)
+    return _write(ctx, None, change=change)
 
 
 def _check_all(ctx: Context, seen_version: int | None) -> None:
@@ -326,7 +385,9 @@ def _check_all(ctx: Context, seen_version: int | None) -> None:
     _check(ctx, with_input=True)
 
 
-def cascade(ctx: Context, obj: Any, step_name: str, data: Mapping[str, Any] | None = None) -> Any:
+def cascade(
+    ctx: Context, obj: Any, step_name: str, data: Mapping[str, Any] | None = None, *, change: Change | None = None
+) -> Any:
     """Take a step that another one causes: the same person stays in the log, with the cause beside it.
 
     The row is locked outside the person's scope, because a consequence is not his choice; roles are those of SYS,
@@ -339,13 +400,9 @@ def cascade(ctx: Context, obj: Any, step_name: str, data: Mapping[str, Any] | No
     inner = Context(ctx.session, workflow, step, fresh, system, data or {})
     if step.switch and not switch_on(step.switch):
         raise SwitchedOffError
-    if workflow.states(fresh.state) not in step.source:
-        raise WrongStateError(_sentence(step, workflow.label_of(fresh.state)))
-    for guard in step.guards:
-        sentence = guard.check(inner)
-        if sentence:
-            raise InvalidInputError(sentence)
-    return _write(inner, f"{ctx.workflow.name}.{ctx.step.name}", actor=ctx.actor)
+    _check_state(inner)
+    _check_guards(inner, with_input=True)
+    return _write(inner, f"{ctx.workflow.name}.{ctx.step.name}", actor=ctx.actor, change=change)
 
 
 def bear(
@@ -366,17 +423,13 @@ def bear(
     return _write(ctx, caused_by)
 
 
-def _write(ctx: Context, caused_by: str | None, *, actor: Principal | None = None) -> Any:
+def _write(ctx: Context, caused_by: str | None, *, actor: Principal | None = None, change: Change | None = None) -> Any:
     step, obj, session = ctx.step, ctx.obj, ctx.session
     before = obj.state
-    target: str | None = step.target.value
-    if step.target is Prior.SAME:
-        target = before
-    elif step.target is Prior.BEFORE:
-        target = obj.prior_state
+    target = _landing(ctx)
     if target is None:
         raise WrongStateError(_sentence(step, ctx.workflow.label_of(before)))
-    with engine_writes(session):
+    with engine_writes(session), journal.watching(session, obj):
         if step.remember:
             obj.prior_state = before
         obj.state = target
@@ -386,56 +439,30 @@ def _write(ctx: Context, caused_by: str | None, *, actor: Principal | None = Non
         session.add(obj)
         if step.is_birth:
             session.flush()  # the log needs the new row's id
-        session.add(log_row(ctx, before, target, caused_by, actor or ctx.actor))
+        line = journal.line_of(ctx, before, target, caused_by, actor or ctx.actor)
         # state and facts reach the database together: a CHECK such as "approved has an institute" sees both
         with session.no_autoflush:
+            if change is not None:
+                change(obj)
             for effect in step.effects:
                 effect(ctx)
+        journal.close(session, obj, line)
         session.flush()
         for notice in NOTICES:
             notice(ctx, before)
     return obj
 
 
-def log_row(ctx: Context, before: str | None, after: str, caused_by: str | None, actor: Principal) -> TransitionLog:
-    """The line of history of one step; who, when, from, to (WORKFLOWS 0.2)."""
-    from app.access.request_facts import request_facts
-
-    ip, request_id = request_facts()
-    obj = ctx.obj
-    return TransitionLog(
-        entity=ctx.workflow.name,
-        entity_id=obj.id,
-        step=ctx.step.name,
-        from_state=before,
-        to_state=after,
-        actor_id=actor.account_id,
-        actor_name=actor.name,
-        actor_body=actor.body[:120],
-        actor_role=actor.role_word,
-        caused_by=caused_by,
-        at=clock.now(),
-        input=for_log({key: _plain(value) for key, value in ctx.data.items()}),
-        ip=ip,
-        request_id=request_id,
-        instrument_id=ctx.workflow.instrument_of(obj),
-        unit_id=getattr(obj, "unit_id", None),
-        institute_id=getattr(obj, "institute_id", None) or getattr(obj, "holder_institute_id", None),
-        use_division=getattr(obj, "use_division", None),
-    )
-
-
-def _plain(value: Any) -> Any:
-    """What JSON can hold."""
-    if isinstance(value, date):
-        return value.isoformat()
-    if isinstance(value, (str, int, float, bool)) or value is None:
-        return value
-    if isinstance(value, Mapping):
-        return {str(k): _plain(v) for k, v in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_plain(v) for v in value]
-    return str(value)
+def _landing(ctx: Context) -> str | None:
+    """The state that the step leads to."""
+    chosen = ctx.step.goes(ctx) if ctx.step.goes else None
+    if chosen is not None:
+        return chosen.value
+    if ctx.step.target is Prior.SAME:
+        return str(ctx.obj.state)
+    if ctx.step.target is Prior.BEFORE:
+        return ctx.obj.prior_state
+    return str(ctx.step.target.value)
 
 
 @contextmanager

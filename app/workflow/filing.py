@@ -7,11 +7,14 @@ from sqlalchemy import select
 from app import clock
 from app.access.principal import Principal
 from app.access.roles import RECEPTION, REGULATOR, SYSTEM, UNIT
+from app.intake.rulebook import UNCLASSIFIED
 from app.workflow.authorisation import authorised
 from app.workflow.engine import REASON, Context, Field, Guard, Prior, Step, Workflow, cascade
-from app.workflow.live import live_item_of
+from app.workflow.live import NOT_COMPULSORY, live_item_of
+from models.attachment import Attachment
 from models.enums import FilingState, InstrumentState, Level, Role
 from models.filing import Filing
+from models.instrument import Instrument
 from models.organisation import Institute
 
 S = FilingState
@@ -59,7 +62,38 @@ def _institute_chosen(ctx: Context) -> str | None:
 
 
 def _mandatory(ctx: Context) -> str | None:
-    return None if ctx.obj.instrument.category.mandatory else "该种别不属于强制检定目录，无需备案。"
+    category = ctx.obj.instrument.category
+    if category.code == UNCLASSIFIED:
+        return "该器具还没有选择强检目录，请先完善信息再提交备案。"
+    return None if category.mandatory else "该种别不属于强制检定目录，无需备案。"
+
+
+def _compulsory(ctx: Context) -> str | None:
+    return None if ctx.obj.instrument.compulsory else NOT_COMPULSORY
+
+
+def _booking(ctx: Context) -> str | None:
+    """The appointment that keeps the filing as it is."""
+    item = live_item_of(ctx.session, ctx.obj.instrument_id)
+    return f"/appointments/show/{item.appointment_id}" if item else None
+
+
+def _own_capabilities(ctx: Context) -> str | None:
+    """A manager looks after the institute's authorisations."""
+    return "/capabilities/list/" if ctx.actor.has(Role.IMG) else None
+
+
+def _pv_certificate(ctx: Context) -> str | None:
+    """CAT-13, LED-27: a type-evaluated kind brings its certificate."""
+    from app.profiles import setting
+
+    instrument = ctx.obj.instrument
+    if setting("category", "pv_certificate") != "required" or instrument.category.supervision != "P+V":
+        return None
+    kept = select(Attachment.id).where(Attachment.owner_type == "instrument", Attachment.owner_id == instrument.id)
+    if ctx.session.execute(kept.limit(1).execution_options(unscoped=True)).first():
+        return None
+    return "监管方式为“P+V”类的工作计量器具需上传“型式评价”证书，请在器具的“相关资料”中上传后再提交。"
 
 
 def _capable(ctx: Context) -> str | None:
@@ -135,8 +169,11 @@ def _hand_on(ctx: Context) -> None:
 def _approve(ctx: Context) -> None:
     ctx.obj.final_institute_id = ctx.obj.holder_institute_id
     ctx.obj.decided_at = clock.now()
-    instrument = cascade(ctx, ctx.obj.instrument, "filing_ok")
-    instrument.institute_id = ctx.obj.final_institute_id
+
+    def fix_institute(instrument: Instrument) -> None:
+        instrument.institute_id = ctx.obj.final_institute_id
+
+    cascade(ctx, ctx.obj.instrument, "filing_ok", change=fix_institute)
 
 
 def _back_to_unit(ctx: Context) -> None:
@@ -219,9 +256,11 @@ FILING = Workflow(
             primary=True,
             bulk=True,
             guards=(
-                Guard("declared", _declared, needs_input=True),
-                Guard("institute", _institute_chosen, needs_input=True),
-                Guard("mandatory", _mandatory),
+                Guard("declared", _declared, needs_input=True, fix=None),
+                Guard("institute", _institute_chosen, needs_input=True, fix=None),
+                Guard("compulsory", _compulsory, fix="/instruments/show/{obj.instrument_id}"),
+                Guard("mandatory", _mandatory, fix="/instruments/edit/{obj.instrument_id}"),
+                Guard("pv_certificate", _pv_certificate, fix="/instruments/show/{obj.instrument_id}"),
             ),
             basis="S4 §四.1; 强检办法 art. 5",
         ),
@@ -246,7 +285,7 @@ FILING = Workflow(
             RECEPTION,
             relation=holds,
             switch="filing",
-            guards=(Guard("capable", _capable),),
+            guards=(Guard("capable", _capable, fix=_own_capabilities),),
             effects=(_approve,),
             primary=True,
             bulk=True,
@@ -276,7 +315,7 @@ FILING = Workflow(
             switch="filing.dispatch",
             needs=(INSTITUTE_FIELD,),
             effects=(_hand_on,),
-            guards=(Guard("inside_city", _inside_city, needs_input=True),),
+            guards=(Guard("inside_city", _inside_city, needs_input=True, fix=None),),
             basis="S4 §四.3, §四.4",
         ),
         Step(
@@ -290,8 +329,8 @@ FILING = Workflow(
             needs=(INSTITUTE_FIELD, REASON),
             effects=(_hand_on,),
             guards=(
-                Guard("province_allowed", _province_allowed),
-                Guard("province_target", _province_target, needs_input=True),
+                Guard("province_allowed", _province_allowed, fix="/filings/step/return/{obj.id}"),
+                Guard("province_target", _province_target, needs_input=True, fix=None),
             ),
             basis="S4 §四.1, §四.4",
         ),
@@ -314,7 +353,7 @@ FILING = Workflow(
             RECEPTION,
             relation=holds,
             switch="filing",
-            guards=(Guard("capable", _capable),),
+            guards=(Guard("capable", _capable, fix=_own_capabilities),),
             effects=(_approve,),
             primary=True,
             bulk=True,
@@ -376,7 +415,7 @@ FILING = Workflow(
             UNIT,
             relation=is_own,
             own_page=True,
-            guards=(Guard("not_booked", _not_booked),),
+            guards=(Guard("not_booked", _not_booked, fix=_booking),),
             basis="own; S4 图20 locks fields",
         ),
         Step(

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import select
-
+from app import clock
 from app.access.principal import Principal
 from app.access.roles import REGULATOR, SYSTEM, UNIT
 from app.profiles import setting, switch_on
@@ -18,11 +17,26 @@ from app.workflow.engine import (
     Step,
     Words,
     Workflow,
-    cascade,
 )
-from app.workflow.live import ever_booked, ever_verified, live_item_of, live_item_sentence
-from models.enums import FilingState, InstrumentState, Role
-from models.filing import Filing
+from app.workflow.lifecycle import (
+    back_goes,
+    booking_page,
+    deletable,
+    delete_bars,
+    delete_goes,
+    enable_bars,
+    enable_filing,
+    enable_goes,
+    hide_deleted,
+    hide_purged,
+    mirror,
+    purge_goes,
+    retire_bars,
+    rival_page,
+)
+from app.workflow.live import live_item_of, live_item_sentence, rival_of
+from app.workflow.transfer import take_over, transfer_goes
+from models.enums import InstrumentState, Role
 from models.instrument import Instrument
 
 S = InstrumentState
@@ -34,6 +48,9 @@ def is_own(instrument: Instrument, actor: Principal) -> bool:
 
 
 def _free(ctx: Context) -> str | None:
+    """LED-06: a unit of a deployment that locks nothing may edit at any time."""
+    if setting("ledger", "edit_lock") == "none":
+        return None
     return "器具正在预约流程中，不能修改。" if live_item_of(ctx.session, ctx.obj.id) else None
 
 
@@ -41,14 +58,14 @@ def _not_booked(verb: str) -> Guard:
     def check(ctx: Context) -> str | None:
         return f"器具已预约，请先取消预约再{verb}。" if live_item_of(ctx.session, ctx.obj.id) else None
 
-    return Guard(f"not_booked_{verb}", check)
+    return Guard("not_booked", check, fix=booking_page)
 
 
 def _no_open_business(verb: str) -> Guard:
     def check(ctx: Context) -> str | None:
         return f"器具有未办结业务，不能{verb}。" if live_item_of(ctx.session, ctx.obj.id) else None
 
-    return Guard(f"no_open_business_{verb}", check)
+    return Guard("no_open_business", check, fix=booking_page)
 
 
 def _reason_of_regulator(ctx: Context) -> str | None:
@@ -65,30 +82,9 @@ def _key_free(verb: str) -> Guard:
     """I-19: the key may have been taken while the row was away."""
 
     def check(ctx: Context) -> str | None:
-        gone = (S.PURGED, S.MERGED, S.FORMER)
-        rival = select(Instrument.id).where(
-            Instrument.unit_id == ctx.obj.unit_id,
-            Instrument.dup_key == ctx.obj.dup_key,
-            Instrument.id != ctx.obj.id,
-            Instrument.state.not_in(gone),
-        )
-        found = ctx.session.execute(rival.execution_options(unscoped=True)).first()
-        return f"已有相同器具在用，不能{verb}。" if found else None
+        return f"已有相同器具在用，不能{verb}。" if rival_of(ctx.session, ctx.obj) else None
 
-    return Guard(f"key_free_{verb}", check)
-
-
-def _never_used(ctx: Context) -> str | None:
-    filed = select(Filing.id).where(Filing.instrument_id == ctx.obj.id, Filing.final_institute_id.is_not(None))
-    if ctx.session.execute(filed.execution_options(unscoped=True)).first():
-        return "已备案或已检定的器具不能删除。"
-    used = ever_booked(ctx.session, ctx.obj.id) or ever_verified(ctx.session, ctx.obj.id)
-    return "已备案或已检定的器具不能删除。" if used else None
-
-
-def _no_certificate(ctx: Context) -> str | None:
-    kept = "该器具有检定记录，依规保留，仅从您的库中移除。"
-    return kept if ever_verified(ctx.session, ctx.obj.id) else None
+    return Guard("key_free", check, fix=rival_page)
 
 
 def _serial_typed(ctx: Context) -> str | None:
@@ -97,23 +93,29 @@ def _serial_typed(ctx: Context) -> str | None:
 
 
 def _mirror_filing(step: str) -> Effect:
-    """Suspend, enable and close travel to the live filing (WORKFLOWS 4, 18)."""
+    """Suspend and close travel to the live filing (WORKFLOWS 4, 18)."""
 
     def effect(ctx: Context) -> None:
-        live = select(Filing).where(Filing.instrument_id == ctx.obj.id, Filing.state != FilingState.CLOSED)
-        row = ctx.session.execute(live.execution_options(unscoped=True)).scalars().first()
-        if row is None:
-            return
-        from app.workflow.filing import FILING
-
-        if FILING.states(row.state) in FILING.step(step).source:
-            cascade(ctx, row, step)
+        mirror(ctx, step)
 
     return effect
 
 
-def _reset_prior(ctx: Context) -> None:
-    ctx.obj.prior_state = None
+def _filed(ctx: Context) -> None:
+    """The day from which S4 counts its 10 and 30 days."""
+    ctx.obj.filed_on = clock.today()
+
+
+def _not_filed(ctx: Context) -> None:
+    ctx.obj.filed_on = None
+
+
+FREE = Guard("free", _free, fix=booking_page)
+
+
+def _keeps_dispenser(ctx: Context) -> InstrumentState | None:
+    """Where nozzles are rows of their own, one of them goes and the dispenser stays."""
+    return S(ctx.obj.state) if ctx.data.get("nozzle") else None
 
 
 REASON_OF_SUSPENSION = REASON_OPTIONAL
@@ -131,7 +133,7 @@ INSTRUMENT = Workflow(
             S.FILING: "备案中",
             S.IN_USE: lambda: str(setting("labels", "in_use")),
             S.SUSPENDED: "停用",
-            S.SCRAPPED: "报废",
+            S.SCRAPPED: lambda: str(setting("labels", "scrapped")),
             S.FORMER: "曾用",
             S.PURGED: "已彻底删除",
             S.MERGED: "已合并",
@@ -157,7 +159,7 @@ INSTRUMENT = Workflow(
             Prior.SAME,
             UNIT,
             relation=is_own,
-            guards=(Guard("free", _free),),
+            guards=(FREE,),
             own_page=True,
             basis="S1 §3.3; S4 §三",
         ),
@@ -168,7 +170,7 @@ INSTRUMENT = Workflow(
             Prior.SAME,
             UNIT,
             relation=is_own,
-            guards=(Guard("free", _free),),
+            guards=(FREE,),
             own_page=True,
             basis="S2 §2.1",
         ),
@@ -188,18 +190,27 @@ INSTRUMENT = Workflow(
         Step(
             "change_nozzle",
             "更换加油枪",
-            (S.IN_USE,),
+            (S.UNFILED, S.IN_USE),
             S.FORMER,
             UNIT,
             relation=is_own,
             switch="change_nozzle",
             own_page=True,
+            goes=_keeps_dispenser,
             guards=(_no_open_business("更换加油枪"),),
             basis="S4 §三",
         ),
         Step("submit_filing", "提交备案", (S.UNFILED,), S.FILING, SYSTEM, basis="S4 §四.1"),
-        Step("filing_back", "备案退回", (S.FILING, S.IN_USE), S.UNFILED, SYSTEM, basis="S4 §四.2, §四.4"),
-        Step("filing_ok", "备案通过", (S.FILING,), S.IN_USE, SYSTEM, basis="S4 §三"),
+        Step(
+            "filing_back",
+            "备案退回",
+            (S.FILING, S.IN_USE),
+            S.UNFILED,
+            SYSTEM,
+            effects=(_not_filed,),
+            basis="S4 §四.2, §四.4",
+        ),
+        Step("filing_ok", "备案通过", (S.FILING,), S.IN_USE, SYSTEM, effects=(_filed,), basis="S4 §三"),
         Step(
             "suspend",
             "停用",
@@ -211,32 +222,23 @@ INSTRUMENT = Workflow(
             needs=(REASON_OF_SUSPENSION,),
             bulk=True,
             danger=True,
-            guards=(_not_booked("停用"), Guard("regulator_reason", _reason_of_regulator, needs_input=True)),
+            guards=(_not_booked("停用"), Guard("regulator_reason", _reason_of_regulator, needs_input=True, fix=None)),
             effects=(_mirror_filing("suspend"),),
             basis="S1 §3.3; S4 §三, §四.4",
         ),
         Step(
             "enable",
             "启用",
-            (S.SUSPENDED,),
+            (S.SUSPENDED, S.SCRAPPED),
             Prior.BEFORE,
             UNIT,
             relation=is_own,
+            bars=enable_bars,
+            goes=enable_goes,
             bulk=True,
             guards=(_key_free("启用"),),
-            effects=(_mirror_filing("enable"), _reset_prior),
+            effects=(enable_filing,),
             basis="S1 §3.3; S4 §三",
-        ),
-        Step(
-            "enable_scrapped",
-            "启用",
-            (S.SCRAPPED,),
-            S.IN_USE,
-            UNIT,
-            relation=is_own,
-            switch="enable_from_scrapped",
-            guards=(_key_free("启用"),),
-            basis="S1 §3.3",
         ),
         Step(
             "scrap",
@@ -248,7 +250,7 @@ INSTRUMENT = Workflow(
             bulk=True,
             needs=(REASON,),
             danger=True,
-            guards=(_not_booked("报废"), Guard("scrap_from", _scrap_from)),
+            guards=(_not_booked("报废"), Guard("scrap_from", _scrap_from, fix="/instruments/step/suspend/{obj.id}")),
             effects=(_mirror_filing("close"),),
             basis="S1 §3.3; S4 §三",
         ),
@@ -260,6 +262,8 @@ INSTRUMENT = Workflow(
             UNIT,
             relation=is_own,
             switch="former",
+            bars=retire_bars,
+            bulk=True,
             needs=(REASON,),
             guards=(_no_open_business("转入曾用库"),),
             effects=(_mirror_filing("close"),),
@@ -273,6 +277,7 @@ INSTRUMENT = Workflow(
             UNIT,
             relation=is_own,
             switch="former",
+            goes=back_goes,
             guards=(_key_free("恢复"),),
             basis="S2 §2.4",
         ),
@@ -286,20 +291,24 @@ INSTRUMENT = Workflow(
             switch="former",
             needs=(TYPE_SERIAL,),
             danger=True,
-            guards=(Guard("no_certificate", _no_certificate), Guard("typed", _serial_typed, True)),
+            goes=purge_goes,
+            guards=(Guard("typed", _serial_typed, True, fix=None),),
+            effects=(hide_purged,),
             basis="S2 §2.4",
         ),
         Step(
             "delete",
             "删除",
-            (S.UNFILED,),
+            (S.UNFILED, S.IN_USE, S.SUSPENDED, S.SCRAPPED),
             S.PURGED,
             UNIT,
             relation=is_own,
+            bars=delete_bars,
+            goes=delete_goes,
             danger=True,
             bulk=True,
-            guards=(Guard("never_used", _never_used),),
-            effects=(_mirror_filing("close"),),
+            guards=(Guard("never_used", deletable, fix=booking_page),),
+            effects=(_mirror_filing("close"), hide_deleted),
             basis="S1 §3.3; S4 §三",
         ),
         Step(
@@ -313,6 +322,29 @@ INSTRUMENT = Workflow(
             remember=True,
             own_page=True,
             guards=(_no_open_business("合并"),),
+            basis="BEYOND 16",
+        ),
+        Step(
+            "absorb",
+            "并入重复记录",
+            (S.IN_USE, S.SUSPENDED, S.UNFILED),
+            Prior.SAME,
+            UNIT,
+            relation=is_own,
+            switch="merge",
+            own_page=True,
+            guards=(_no_open_business("合并"),),
+            basis="BEYOND 16",
+        ),
+        Step(
+            "release",
+            "拆出合并记录",
+            (S.IN_USE, S.SUSPENDED, S.UNFILED),
+            Prior.SAME,
+            UNIT,
+            relation=is_own,
+            switch="merge",
+            own_page=True,
             basis="BEYOND 16",
         ),
         Step(
@@ -332,11 +364,11 @@ INSTRUMENT = Workflow(
             "变更使用单位",
             (S.IN_USE, S.SUSPENDED),
             Prior.SAME,
-            frozenset({Role.ENT}),
-            relation=is_own,
+            SYSTEM,
             switch="transfer_unit",
-            own_page=True,
+            goes=transfer_goes,
             guards=(_no_open_business("变更使用单位"),),
+            effects=(take_over,),
             basis="own",
         ),
         Step("cert_update", "检定结果入库", (S.IN_USE, S.SUSPENDED), Prior.SAME, SYSTEM, basis="强检办法 art. 6"),

@@ -183,7 +183,13 @@ ITEM = Workflow(
             basis="S1 §4.3",
         ),
         Step(
-            "restore", "恢复", (S.CANCELLED,), S.PENDING, SYSTEM, guards=(Guard("free", _still_free),), basis="S2 §2.2"
+            "restore",
+            "恢复",
+            (S.CANCELLED,),
+            S.PENDING,
+            SYSTEM,
+            guards=(Guard("free", _still_free, fix=None),),
+            basis="S2 §2.2",
         ),
         Step(
             "receive",
@@ -219,7 +225,7 @@ ITEM = Workflow(
             relation=at_mine,
             primary=True,
             bulk=True,
-            guards=(Guard("authorised", _authorised_today),),
+            guards=(Guard("authorised", _authorised_today, fix=None),),
             effects=(settle_header,),
             basis="计量法 art. 10, 20",
         ),

@@ -1,17 +1,82 @@
-"""Questions about business still going on; asked by guards of several machines."""
+"""Questions about business still going on; asked by guards of several machines.
+
+A bulk act or its dry run asks them of thousands of rows: inside `foreseen` the answers for a chunk are read at once.
+"""
 
 from __future__ import annotations
 
-from sqlalchemy import func, select
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import ColumnElement, func, literal_column, select
 from sqlalchemy.orm import Session
 
+from app.workflow.merged import of_family
 from models.appointment import Appointment, AppointmentItem
 from models.certificate import Certificate
-from models.enums import LIVE_ITEM_STATES, CertificateState
+from models.enums import LIVE_ITEM_STATES, CertificateState, InstrumentState
+from models.filing import Filing
+from models.instrument import Instrument
+
+PUBLISHED = (CertificateState.ISSUED, CertificateState.SUPERSEDED, CertificateState.REVOKED)
+NOT_COMPULSORY = "非强检器具不需要备案或预约强制检定。"
+GONE = (InstrumentState.PURGED, InstrumentState.MERGED, InstrumentState.FORMER)
+"""States whose key another row may take (I-19)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """Answers for a chunk of instruments, read together."""
+
+    ids: frozenset[int]
+    live: dict[int, AppointmentItem]
+    booked: frozenset[int]
+    verified: frozenset[int]
+    filed: frozenset[int]
+
+
+@contextmanager
+def foreseen(session: Session, instrument_ids: Iterable[int]) -> Iterator[None]:
+    """Answer the questions below for these instruments from one reading. Hold their row locks when the answers decide
+    something: booking and filing lock the instrument first, so nothing changes meanwhile."""
+    before = session.info.get("foreseen")
+    session.info["foreseen"] = _read(session, frozenset(instrument_ids))
+    try:
+        yield
+    finally:
+        session.info["foreseen"] = before
+
+
+def _read(session: Session, ids: frozenset[int]) -> Facts:
+    def keys(column: Any, *conditions: Any) -> frozenset[int]:
+        statement = select(column).where(column.in_(ids), *conditions).distinct()
+        return frozenset(session.execute(statement.execution_options(unscoped=True)).scalars())
+
+    live = select(AppointmentItem).where(
+        AppointmentItem.instrument_id.in_(ids), AppointmentItem.state.in_(LIVE_ITEM_STATES)
+    )
+    items = session.execute(live.execution_options(unscoped=True)).scalars()
+    return Facts(
+        ids - keys(Instrument.merged_into_id),  # those that took in others are asked one by one
+        {item.instrument_id: item for item in items},
+        keys(AppointmentItem.instrument_id, AppointmentItem.state != "pending"),
+        keys(Certificate.instrument_id, Certificate.state.in_(PUBLISHED)),
+        keys(Filing.instrument_id, Filing.final_institute_id.is_not(None)),
+    )
+
+
+def _facts(session: Session, instrument_id: int) -> Facts | None:
+    info = getattr(session, "info", None) or {}
+    facts: Facts | None = info.get("foreseen")
+    return facts if facts is not None and instrument_id in facts.ids else None
 
 
 def live_item_of(session: Session, instrument_id: int) -> AppointmentItem | None:
     """The one live item an instrument stands in, if any (I-1)."""
+    if (facts := _facts(session, instrument_id)) is not None:
+        return facts.live.get(instrument_id)
     statement = select(AppointmentItem).where(
         AppointmentItem.instrument_id == instrument_id, AppointmentItem.state.in_(LIVE_ITEM_STATES)
     )
@@ -40,14 +105,40 @@ def live_business(session: Session, *, unit_id: int) -> int:
 
 def ever_verified(session: Session, instrument_id: int) -> bool:
     """Whether any certificate of the instrument was ever issued."""
-    states = (CertificateState.ISSUED, CertificateState.SUPERSEDED, CertificateState.REVOKED)
-    statement = select(Certificate.id).where(Certificate.instrument_id == instrument_id, Certificate.state.in_(states))
+    if (facts := _facts(session, instrument_id)) is not None:
+        return instrument_id in facts.verified
+    statement = select(Certificate.id).where(
+        of_family(session, Certificate.instrument_id, instrument_id), Certificate.state.in_(PUBLISHED)
+    )
     return session.execute(statement.execution_options(unscoped=True)).first() is not None
 
 
 def ever_booked(session: Session, instrument_id: int) -> bool:
     """Whether the instrument ever stood in an appointment that was more than a draft."""
+    if (facts := _facts(session, instrument_id)) is not None:
+        return instrument_id in facts.booked
     statement = select(AppointmentItem.id).where(
         AppointmentItem.instrument_id == instrument_id, AppointmentItem.state != "pending"
     )
     return session.execute(statement.execution_options(unscoped=True)).first() is not None
+
+
+def ever_filed(session: Session, instrument_id: int) -> bool:
+    """Whether an institute ever approved a filing of the instrument."""
+    if (facts := _facts(session, instrument_id)) is not None:
+        return instrument_id in facts.filed
+    statement = select(Filing.id).where(Filing.instrument_id == instrument_id, Filing.final_institute_id.is_not(None))
+    return session.execute(statement.execution_options(unscoped=True)).first() is not None
+
+
+def rival_of(session: Session, instrument: Any) -> int | None:
+    """Another instrument of the unit that has the same key and still counts (I-19). The states stand in the statement
+    itself, so that the partial unique index answers it also from a prepared plan."""
+    counts: ColumnElement[bool] = literal_column("instrument.state NOT IN ('purged', 'merged', 'former')")
+    statement = select(Instrument.id).where(
+        Instrument.unit_id == instrument.unit_id,
+        Instrument.dup_key == instrument.dup_key,
+        Instrument.id != instrument.id,
+        counts,
+    )
+    return session.scalar(statement.limit(1).execution_options(unscoped=True))

@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from app.access.principal import Principal
 from app.workflow.engine import NOTICES, Context
 from app.workflow.outgoing import enqueue_mail, message
 from models.account import Account
-from models.enums import AccountState, Role
+from models.enums import AccountState, LineOutcome, Role
 from models.instrument import Instrument
+from models.job import BulkLine
 
 Recipients = Callable[[Context], Iterable[Account]]
 Text = Callable[[Context], str]
@@ -43,6 +45,27 @@ def institute(*roles: Role) -> Recipients:
 def county_regulator(ctx: Context) -> list[Account]:
     """Regulators whose area is exactly the county of use."""
     return _accounts(ctx.session, Account.area == ctx.obj.use_division)
+
+
+def unless_bulk(recipients: Recipients) -> Recipients:
+    """Not for every row of a bulk act: its end is told once (app.operations.bulk)."""
+    return lambda ctx: [] if ctx.session.info.get("bulk_act") else recipients(ctx)
+
+
+def counterpart(ctx: Context) -> list[Account]:
+    """The county when the unit acts, the unit when the county does."""
+    return unit(ctx) if ctx.actor.has(Role.REG) else county_regulator(ctx)
+
+
+def giver(ctx: Context) -> list[Account]:
+    """Of a transfer: the main account of the unit that asks."""
+    return _accounts(ctx.session, Account.unit_id == ctx.obj.unit_id, Account.roles.contains([Role.ENT.value]))
+
+
+def receiver(ctx: Context) -> list[Account]:
+    """Of a transfer: the main account of the unit that is asked."""
+    body_id = ctx.obj.receiver_unit_id
+    return _accounts(ctx.session, Account.unit_id == body_id, Account.roles.contains([Role.ENT.value]))
 
 
 def reviewers(ctx: Context) -> list[Account]:
@@ -92,6 +115,11 @@ def _why(ctx: Context) -> str:
 def _instrument(ctx: Context) -> str:
     row = ctx.session.get(Instrument, ctx.obj.instrument_id, execution_options={"unscoped": True})
     return f"{row.name} {row.serial_no}" if row else ""
+
+
+def _put_out(ctx: Context, word: str) -> str:
+    """停用 or 报废, with the reason where one was given."""
+    return f"器具已{word}：{ctx.obj.name} {ctx.obj.serial_no}。{_why(ctx)}"
 
 
 def _result_word(ctx: Context) -> str:
@@ -158,6 +186,21 @@ TABLE: dict[tuple[str, str], list[tuple[Recipients, Text, bool]]] = {
     ],
     ("appointment", "complete"): [(unit, lambda c: f"预约单{c.obj.number}已完检，{_counts(c)}。", True)],
     ("item", "return"): [(unit, lambda c: f"器具被退单：{_instrument(c)}，原因：{c.obj.reason}", False)],
+    ("instrument", "suspend"): [(unless_bulk(counterpart), lambda c: _put_out(c, "停用"), False)],
+    ("instrument", "scrap"): [(unless_bulk(county_regulator), lambda c: _put_out(c, "报废"), False)],
+    ("transfer", "ask"): [
+        (receiver, lambda c: f"有器具待接收：{_instrument(c)}，请在{c.obj.expires_on}前处理。", True)
+    ],
+    ("transfer", "accept"): [
+        (giver, lambda c: f"{_instrument(c)}已由接收单位接收，使用单位已变更。", True),
+        (receiver, lambda c: f"已接收{_instrument(c)}，器具已列入本单位台账。", False),
+    ],
+    ("transfer", "refuse"): [(giver, lambda c: f"{_instrument(c)}的变更使用单位申请被拒绝。{_why(c)}", True)],
+    ("transfer", "withdraw"): [(receiver, lambda c: f"{_instrument(c)}的变更使用单位申请已撤回。", False)],
+    ("transfer", "lapse"): [
+        (giver, lambda c: f"{_instrument(c)}的变更使用单位申请14天内未处理，已失效。", False),
+        (receiver, lambda c: f"{_instrument(c)}的变更使用单位申请14天内未处理，已失效。", False),
+    ],
     ("certificate", "submit"): [(institute(Role.VER), lambda _c: "有证书待核验。", False)],
     ("certificate", "check"): [(institute(Role.APR), lambda _c: "有证书待批准签发。", False)],
     ("certificate", "publish"): [(unit, lambda c: f"{_instrument(c)}检定{_result_word(c)}，证书可下载。", True)],
@@ -170,6 +213,7 @@ LINKS = {
     "account": "accounts",
     "affiliation": "affiliations",
 }
+LINKS |= {"instrument": "instruments", "transfer": "transfers"}
 LINKS["unit_change"] = "unit-changes"
 OWN_PAGES = {"affiliation": "/me/affiliation"}
 """Where the person of a row sees it; the page of LINKS is the other side's."""
@@ -190,6 +234,21 @@ def notify(ctx: Context, _before: str | None) -> None:
                 enqueue_mail(ctx.session, account.email, sentence, sentence, key=f"{key}-{account.id}")
     if ctx.workflow.name == "certificate" and ctx.step.name == "publish" and ctx.obj.conclusion == "fail":
         _tell_regulator(ctx)
+
+
+def tell_of_bulk(session: Session, job_id: int, actor: Principal, word: str) -> None:
+    """One message for a whole bulk act instead of one for every row: to the counties, or to the units when a regulator
+    acted."""
+    by_unit = actor.has(Role.REG)
+    place = Instrument.unit_id if by_unit else Instrument.use_division
+    lines = (BulkLine.job_id == job_id, BulkLine.outcome == LineOutcome.DONE, BulkLine.entity_id == Instrument.id)
+    statement = select(place, func.count()).where(*lines).group_by(place).execution_options(unscoped=True)
+    for body_id, count in session.execute(statement).tuples().all():
+        told = Account.unit_id == body_id if by_unit else Account.area == body_id
+        for account in _accounts(session, told):
+            sentence = f"{actor.body or actor.name}批量{word}器具{count}台。"
+            key = f"bulk-{job_id}-{account.id}"
+            message(session, account.id, sentence, "", "/instruments/list/", key=key)
 
 
 def _tell_regulator(ctx: Context) -> None:

@@ -34,7 +34,12 @@ def enqueue_mail(session: Session, recipient: str, subject: str, body: str, *, k
 
 def enqueue_sms(session: Session, phone: str, text: str, *, key: str) -> None:
     """Queue a text message. The number and the words are sealed: the outbox is no place to read them."""
-    enqueue(session, "sms", {"sealed": seal(json.dumps({"phone": phone, "text": text[:500]}))}, key=key)
+    enqueue(session, "sms", seal_sms(phone, text), key=key)
+
+
+def seal_sms(phone: str, text: str) -> dict[str, str]:
+    """The payload of a text message."""
+    return {"sealed": seal(json.dumps({"phone": phone, "text": text[:500]}))}
 
 
 def message(

@@ -81,6 +81,24 @@ def run_job(_number: int, *, job: int) -> str:
     return task(job)
 
 
+def confirm_import(_number: int, *, account: int, job: int) -> str:
+    """Confirm an import as its account; "queued" or the sentence."""
+    from app.access.load import account_by_id, principal_of
+    from app.access.principal import acting_as
+    from app.errors import QuanhengError
+    from app.operations.ledger_import import confirm_import as operation
+    from models.base import db
+
+    with acting_as(principal_of(account_by_id(db.session(), account))) as actor:
+        try:
+            state = str(operation(db.session(), actor, job).state)
+            db.session.commit()
+            return state
+        except QuanhengError as error:
+            db.session.rollback()
+            return error.sentence
+
+
 def publish_and_die(_number: int, *, certificate: int) -> str:
     """Killed after the paper lies in the store and before the transaction commits."""
     from app import filestore
@@ -99,7 +117,7 @@ def publish_and_die(_number: int, *, certificate: int) -> str:
     return "survived"
 
 
-ACTIONS = {f.__name__: f for f in (book, remind, number, issue, run_job, publish_and_die)}
+ACTIONS = {f.__name__: f for f in (book, remind, number, issue, run_job, confirm_import, publish_and_die)}
 
 
 # -- the herd --------------------------------------------------------------------------------------------------------

@@ -26,7 +26,7 @@ from models.enums import JobState
 from tests.faults.herd import herd
 from tests.world import booked, drafted
 
-ROWS = 3_000
+ROWS = 12_000
 
 
 def workbook(path: Path, count: int, prefix: str) -> bytes:
@@ -142,7 +142,7 @@ def test_a_worker_killed_in_the_middle_of_an_import(world, session, tmp_path):
     pk = ready_import(world, session, tmp_path, ROWS, "KILL")
     begun, worker = time.monotonic(), Worker(tmp_path / "worker.log")
     try:
-        wait_for(session, pk, lambda job: job.done >= 500)
+        wait_for(session, pk, lambda job: job.done >= 5_000)
     finally:
         killed = worker.kill()
     half = job_row(session, pk)

@@ -8,6 +8,7 @@ import openpyxl
 import pytest
 
 from app.intake.errors import WorkbookRefused
+from app.intake.fields import TEMPLATE_VERSION
 from app.intake.guard import check_upload
 from app.intake.reader import read_ledger
 from tests.intake.conftest import SAMPLES
@@ -168,7 +169,7 @@ def test_sheet_claiming_everything_but_holding_little_is_read(tmp_path):
 def test_empty_and_header_only(tmp_path):
     assert (
         refusal(book(tmp_path / "e.xlsx", ("空", [])))
-        == "前10行中没有找到表头，请使用最新模板（版本1），不要修改表头文字。"
+        == f"前10行中没有找到表头，请使用最新模板（版本{TEMPLATE_VERSION}），不要修改表头文字。"
     )
     nothing = "文件中没有数据行，请在表头下方逐行填写器具信息后再上传。"
     assert refusal(book(tmp_path / "h.xlsx", ("器具信息", [HEADER]))) == nothing
@@ -181,7 +182,7 @@ def test_missing_and_repeated_columns(tmp_path):
     ]
     assert (
         refusal(book(tmp_path / "m.xlsx", ("器具信息", without)))
-        == "文件缺少必填列：出厂编号、器具用途，请使用最新模板（版本1）。"
+        == f"文件缺少必填列：出厂编号、器具用途，请使用最新模板（版本{TEMPLATE_VERSION}）。"
     )
     twice = [[*HEADER, "编号"], [*line(), "1"]]
     assert refusal(book(tmp_path / "t.xlsx", ("器具信息", twice))) == "文件中“编号”列重复，请只保留一列后再上传。"
@@ -196,7 +197,7 @@ def test_merged_header_lacks_its_sub_columns(tmp_path):
     sheet.merge_cells("N1:P1")
     sheet.append(line())
     workbook.save(path)
-    assert refusal(path) == "文件缺少必填列：器具用途、送检方式，请使用最新模板（版本1）。"
+    assert refusal(path) == f"文件缺少必填列：器具用途、送检方式，请使用最新模板（版本{TEMPLATE_VERSION}）。"
 
 
 def test_broken_sheet_xml(tmp_path):

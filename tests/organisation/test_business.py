@@ -35,7 +35,7 @@ def test_a_submitted_booking_appears_with_its_flow_number(app, world, unit, orde
     page = text(login(app, world, unit).get("/me/business"))
     for word in ("业务流水号", "申请事项", "申请时间", "结果状态", order.number, "预约检定", "已受理", "器具备案"):
         assert word in page
-    assert "共 3 条" in page
+    assert "共 3 记录" in page
     assert order.number in text(login(app, world, linked(app, world, unit)).get("/me/business"))
     assert order.number in text(login(app, world, "imgA").get("/me/business"))
     for nick in ("ua2", "imgB"):

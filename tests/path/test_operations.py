@@ -40,6 +40,7 @@ def test_one_instrument_walks_from_registration_to_the_public_page(world, sessio
         ("备案", "建立备案"),
         ("备案", "提交备案"),
         ("器具", "提交备案"),
+        ("器具", "更新"),  # 计量器具编码
         ("备案", "审核通过"),
         ("器具", "备案通过"),
         ("预约器具", "选择器具"),

@@ -33,6 +33,7 @@ from models import (
     Message,
     RecoveryRequest,
     Reminder,
+    SavedView,
     Slot,
     Unit,
     UnitChange,
@@ -48,9 +49,12 @@ ROWS: dict[str, type] = {
     "accounts": Account,
     "units": Unit,
     "jobs": Job,
+    "bulk": Job,
+    "transfer": Instrument,
     "imports": Job,
     "exports": Job,
     "files": Attachment,
+    "views": SavedView,
     "messages": Message,
     "reminders": Reminder,
     "slots": Slot,
@@ -216,9 +220,10 @@ def one_of_each(world: Any) -> dict[type, object]:
             reviewer_institute_id=world.institutes["A"],
             changes={},
         )
-        session.add_all([asked, change])
+        kept = SavedView(account_id=account, list_name="InstrumentView", name=f"机密筛选{number}", columns=[])
+        session.add_all([asked, change, kept])
         session.commit()
-        recovery, changed = asked.id, change.id
+        recovery, changed, saved = asked.id, change.id, kept.id
     assert isinstance(clock.today(), date)
     return {
         Instrument: order.instruments[0],
@@ -238,6 +243,7 @@ def one_of_each(world: Any) -> dict[type, object]:
         Affiliation: link,
         RecoveryRequest: recovery,
         UnitChange: changed,
+        SavedView: saved,
     }
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from app import clock
 from app.access.principal import Principal
-from app.workflow import REGISTRY, certificate, filing, instrument, item
+from app.workflow import REGISTRY, certificate, filing, instrument, item, lifecycle, transfer
 from app.workflow import appointment_rules as appointment
 from app.workflow.engine import Context
 from models.enums import Role
@@ -68,7 +68,7 @@ def live(monkeypatch):
     """Whether the instrument stands in a live item; set by calling it."""
 
     def say(value):
-        for module in (instrument, filing, item):
+        for module in (instrument, filing, item, lifecycle, transfer):
             monkeypatch.setattr(module, "live_item_of", lambda _session, _pk: value)
 
     say(None)
@@ -85,7 +85,7 @@ def items(monkeypatch):
 
 
 def scale(state="in_use"):
-    return Row(name="电子计价秤", serial_no="A001", state=state, category_id=1, unit_id=1)
+    return Row(name="电子计价秤", serial_no="A001", state=state, category_id=1, unit_id=1, compulsory=True)
 
 
 # -- instruments -----------------------------------------------------------------------------------------------------
@@ -93,12 +93,12 @@ def scale(state="in_use"):
 BUSY = [
     ("edit", "free", "器具正在预约流程中，不能修改。"),
     ("bulk_edit", "free", "器具正在预约流程中，不能修改。"),
-    ("suspend", "not_booked_停用", "器具已预约，请先取消预约再停用。"),
-    ("scrap", "not_booked_报废", "器具已预约，请先取消预约再报废。"),
-    ("retire", "no_open_business_转入曾用库", "器具有未办结业务，不能转入曾用库。"),
-    ("merge", "no_open_business_合并", "器具有未办结业务，不能合并。"),
-    ("transfer_unit", "no_open_business_变更使用单位", "器具有未办结业务，不能变更使用单位。"),
-    ("change_nozzle", "no_open_business_更换加油枪", "器具有未办结业务，不能更换加油枪。"),
+    ("suspend", "not_booked", "器具已预约，请先取消预约再停用。"),
+    ("scrap", "not_booked", "器具已预约，请先取消预约再报废。"),
+    ("retire", "no_open_business", "器具有未办结业务，不能转入曾用库。"),
+    ("merge", "no_open_business", "器具有未办结业务，不能合并。"),
+    ("transfer_unit", "no_open_business", "器具有未办结业务，不能变更使用单位。"),
+    ("change_nozzle", "no_open_business", "器具有未办结业务，不能更换加油枪。"),
 ]
 
 
@@ -112,16 +112,15 @@ def test_a_booked_instrument_stays_as_it_is(live, step, guard, sentence):
 @pytest.mark.parametrize(
     "step, guard, sentence",
     [
-        ("enable", "key_free_启用", "已有相同器具在用，不能启用。"),
-        ("enable_scrapped", "key_free_启用", "已有相同器具在用，不能启用。"),
-        ("restore", "key_free_恢复", "已有相同器具在用，不能恢复。"),
-        ("unmerge", "key_free_取消合并", "已有相同器具在用，不能取消合并。"),
+        ("enable", "key_free", "已有相同器具在用，不能启用。"),
+        ("restore", "key_free", "已有相同器具在用，不能恢复。"),
+        ("unmerge", "key_free", "已有相同器具在用，不能取消合并。"),
     ],
 )
 def test_the_key_was_taken_meanwhile(step, guard, sentence):
     row = Row(id=1, unit_id=1, dup_key="x")
     assert ask("instrument", step, guard, row, session=Session(found=None)) is None
-    assert ask("instrument", step, guard, row, session=Session(found=(2,))) == sentence
+    assert ask("instrument", step, guard, row, session=Session(found=2)) == sentence
 
 
 def test_a_regulator_says_why():
@@ -146,24 +145,57 @@ def test_scrapping_directly_where_the_profile_allows(monkeypatch, state, direct,
     assert ask("instrument", "scrap", "scrap_from", Row(state=state)) == sentence
 
 
-def test_a_filed_instrument_is_not_deleted(monkeypatch):
-    sentence = "已备案或已检定的器具不能删除。"
-    monkeypatch.setattr(instrument, "ever_booked", lambda *_: False)
-    monkeypatch.setattr(instrument, "ever_verified", lambda *_: False)
-    assert ask("instrument", "delete", "never_used", Row(id=1), session=Session(found=(1,))) == sentence
+@pytest.mark.parametrize("used", ["ever_filed", "ever_booked", "ever_verified"])
+@pytest.mark.parametrize("rule", ["never_booked", "not_filed"])
+def test_a_used_instrument_is_not_deleted(monkeypatch, used, rule):
+    monkeypatch.setattr(lifecycle, "setting", lambda _section, _key: rule)
+    for name in ("ever_filed", "ever_booked", "ever_verified"):
+        monkeypatch.setattr(lifecycle, name, lambda *_, said=(name == used): said)
+    assert ask("instrument", "delete", "never_used", Row(id=1)) == "已备案或已检定的器具不能删除。"
+    monkeypatch.setattr(lifecycle, used, lambda *_: False)
     assert ask("instrument", "delete", "never_used", Row(id=1)) is None
-    monkeypatch.setattr(instrument, "ever_booked", lambda *_: True)
-    assert ask("instrument", "delete", "never_used", Row(id=1)) == sentence
 
 
-def test_purging_keeps_what_has_certificates_and_asks_for_the_number(monkeypatch):
-    monkeypatch.setattr(instrument, "ever_verified", lambda *_: True)
-    assert ask("instrument", "purge", "no_certificate", Row(id=1)) == "该器具有检定记录，依规保留，仅从您的库中移除。"
-    monkeypatch.setattr(instrument, "ever_verified", lambda *_: False)
-    assert ask("instrument", "purge", "no_certificate", Row(id=1)) is None
+@pytest.mark.parametrize("rule", ["any", "to_history"])
+def test_what_is_going_on_is_not_deleted(monkeypatch, live, rule):
+    monkeypatch.setattr(lifecycle, "setting", lambda _section, _key: rule)
+    assert ask("instrument", "delete", "never_used", Row(id=1)) is None
+    live(Row(appointment_id=3))
+    assert ask("instrument", "delete", "never_used", Row(id=1)) == "器具有未办结业务，不能删除。"
+
+
+def test_purging_asks_for_the_number():
     typed = "输入的出厂编号与该器具不一致，请核对后重新输入。"
     assert ask("instrument", "purge", "typed", Row(serial_no="A001"), data={"serial_no": "A002"}) == typed
     assert ask("instrument", "purge", "typed", Row(serial_no="A001"), data={"serial_no": " A001 "}) is None
+
+
+# -- transfer --------------------------------------------------------------------------------------------------------
+
+
+def test_handing_over_an_instrument(live):
+    row = Row(id=1, unit_id=1, receiver_unit_id=2, instrument_id=5, expires_on=TODAY)
+    subject = Row(id=5, unit_id=1, state="suspended", dup_key="x")
+    there = Session(row=subject)
+    assert ask("transfer", "ask", "movable", row, session=there) is None
+    live(Row(appointment_id=3))
+    assert ask("transfer", "accept", "movable", row, session=there) == "器具有未办结业务，不能变更使用单位。"
+    subject.state = "scrapped"
+    assert ask("transfer", "ask", "movable", row, session=there) == "只有在用或停用的器具可以变更使用单位。"
+    taken = Session(row=subject, found=9)
+    assert ask("transfer", "accept", "key_free", row, session=there) is None
+    assert ask("transfer", "accept", "key_free", row, session=taken) == "本单位已有相同器具，不能接收。"
+
+
+def test_accepting_in_time_at_a_known_place():
+    row, late = Row(expires_on=TODAY), Row(expires_on=TODAY - timedelta(days=1))
+    assert ask("transfer", "accept", "in_time", row) is None
+    assert ask("transfer", "accept", "in_time", late) == "该申请已超过14天有效期，请联系转出单位重新发起。"
+    county, city = Session(row=Row(has_children=False)), Session(row=Row(has_children=True))
+    data, said = {"use_division": "440103"}, "使用地点行政区划须选择到区县。"
+    assert ask("transfer", "accept", "known_place", row, data=data, session=county) is None
+    assert ask("transfer", "accept", "known_place", row, data=data, session=city) == said
+    assert ask("transfer", "accept", "known_place", row, session=county) == said
 
 
 # -- filing ----------------------------------------------------------------------------------------------------------
@@ -175,7 +207,10 @@ def body(level="city", division="440100", name="广州所"):
 
 
 def test_submitting_a_filing():
-    row = Row(use_division="440103", instrument=Row(category=Row(mandatory=False)))
+    row = Row(use_division="440103", instrument=Row(category=Row(mandatory=False, code="11010100"), compulsory=False))
+    assert ask("filing", "submit", "compulsory", row) == "非强检器具不需要备案或预约强制检定。"
+    row.instrument.compulsory = True
+    assert ask("filing", "submit", "compulsory", row) is None
     assert ask("filing", "submit", "declared", row) == "请确认责任声明。"
     assert ask("filing", "submit", "declared", row, data={"declaration": True}) is None
     assert ask("filing", "submit", "mandatory", row) == "该种别不属于强制检定目录，无需备案。"
@@ -278,9 +313,9 @@ def test_accepting_needs_a_valid_authorisation(items, monkeypatch):
 @pytest.mark.parametrize(
     "step, guard, sentence",
     [
-        ("cancel", "none_received_取消预约", "已送检的器具不能取消预约。"),
-        ("request_withdraw", "none_received_撤销", "已送检的器具不能撤销。"),
-        ("auto_withdraw", "none_received_撤销", "已送检的器具不能撤销。"),
+        ("cancel", "none_received", "已送检的器具不能取消预约。"),
+        ("request_withdraw", "none_received", "已送检的器具不能撤销。"),
+        ("auto_withdraw", "none_received", "已送检的器具不能撤销。"),
     ],
 )
 def test_what_was_brought_is_not_cancelled(items, step, guard, sentence):
@@ -409,8 +444,8 @@ def test_a_validity_other_than_the_cycle_is_explained():
 )
 @pytest.mark.must_never(44)
 def test_nobody_signs_for_the_verifier(step, role):
-    assert ask("certificate", step, f"{role}_not_verifier", Row(verifier_id=7)) == f"{role}与检定员不能为同一人。"
-    assert ask("certificate", step, f"{role}_not_verifier", Row(verifier_id=6)) is None
+    assert ask("certificate", step, "not_verifier", Row(verifier_id=7)) == f"{role}与检定员不能为同一人。"
+    assert ask("certificate", step, "not_verifier", Row(verifier_id=6)) is None
 
 
 def test_what_had_lapsed_on_the_day_is_not_signed(monkeypatch):

@@ -15,7 +15,7 @@ from app.documents.xlsx import write_rows
 from app.errors import InvalidInputError
 from app.operations.instrument import EXPORT_COLUMNS, export_rows
 from app.operations.job import run_job
-from app.operations.ledger_import import confirm_import, report, start_import
+from app.operations.ledger_import import confirm_import, finish_without_rest, report, start_import
 from models import Account, Job, Unit
 from models.base import db
 from models.enums import AccountState, JobState, Role
@@ -68,16 +68,14 @@ def import_ledger(file: Path, unit_code: str, dry_run: bool, as_json: bool) -> N
     """导入台账工作簿，逐行核对后写入。"""
     session = db.session()
     with acting_as(principal_of_unit(unit_code)) as actor:
-        job = start_import(session, actor, filename=file.name, data=file.read_bytes())
+        job = start_import(session, actor, filename=file.name, data=file.read_bytes(), unattended=True)
         session.commit()
         _run(job, "正在核对", quiet=as_json)
         if job.state == JobState.WAITING and not dry_run and job.counts.get("new"):
             confirm_import(session, actor, job.id)
             session.commit()
             _run(job, "正在写入", quiet=as_json)
-        elif job.state == JobState.WAITING:
-            job.state = JobState.CANCELLED if dry_run else JobState.DONE
-            session.commit()
+        finish_without_rest(session, job, dry_run=dry_run)
         if job.state == JobState.FAILED:
             raise InvalidInputError(job.error or "导入没有完成，请重试。")
         result = report(session, job) | {"dry_run": dry_run}

@@ -1,0 +1,172 @@
+"""The ledger's list at a million rows and more: `python -m bench.lists [--rows 1000000] [--keep /tmp/folder]`.
+
+Every page is asked for through the test client, as people of each kind, the median of `TIMES` after one to warm up: first and
+last page, every condition and tab, parts of words of one to seven signs, numbers with noise, the one search box. With
+each page: how many statements it took and how many kB it weighs. JSON goes to var/bench/.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from bench.__main__ import LIST, PEOPLE, ROOT, TARGET_MS, application, child, say
+
+TIMES = 5
+FEW = 1_000
+PHRASE = "上海大华衡器有限公司"
+
+
+def pages() -> dict[str, str]:
+    """Title → address."""
+    from app import clock
+    from bench.data import RARE
+
+    soon = clock.today() + timedelta(days=10)
+    found = {
+        "第一页": LIST,
+        "最后一页": f"{LIST}?page_InstrumentView=-1",
+        "第50页": f"{LIST}?goto_InstrumentView=50",
+        "按有效期排序": f"{LIST}?_oc_InstrumentView=valid_until&_od_InstrumentView=asc",
+        "状态": f"{LIST}?_flt_0_state=suspended",
+        "即将到期": f"{LIST}?band=due",
+        "已超期": f"{LIST}?band=overdue",
+        "不合格": f"{LIST}?band=failed",
+        "一级目录": f"{LIST}?_flt_x_level1=非自动衡器",
+        "检定结果": f"{LIST}?_flt_x_last_result=fail",
+        "无检定记录": f"{LIST}?_flt_x_last_result=none",
+        "预约中": f"{LIST}?_flt_x_booked=1",
+        "不在预约中": f"{LIST}?_flt_x_booked=0",
+        "检定机构": f"{LIST}?_flt_x_institute=A计量",
+        "送检方式": f"{LIST}?_flt_0_delivery_mode=deliver",
+        "用途": f"{LIST}?_flt_0_purpose=medical",
+        "区划": f"{LIST}?_flt_1_use_division=440103",
+        "有效期": f"{LIST}?_flt_0_valid_until={clock.today()}&_flt_1_valid_until={soon}",
+        "两项": f"{LIST}?_flt_0_state=in_use&_flt_0_search_text=加油机",
+        "出厂编号": f"{LIST}?_flt_0_serial_no=B000000500",
+        "编号带杂质": f"{LIST}?_flt_x_q=b0OO-OOO5OO",
+        "罕见": f"{LIST}?_flt_0_search_text={RARE}",
+        "没有": f"{LIST}?_flt_0_search_text=天外飞仙",
+        "搜索框：编号": "/search?q=b00-0000-500",
+        "搜索框：词": f"/search?q={RARE}",
+        "搜索框：首字母": "/search?q=shdh",
+    }
+    return found | {f"{n}字": f"{LIST}?_flt_0_search_text={PHRASE[-n:]}" for n in range(1, 8)}
+
+
+def measured(client: Any, url: str) -> dict[str, float]:
+    """Median milliseconds, statements and kB of one page."""
+    from tests.ledger.support import Statements
+
+    with Statements() as asked:
+        answer = client.get(url)
+    if answer.status_code not in {200, 302}:
+        raise SystemExit(f"{url} answered {answer.status_code}: measure nothing rather than an error page")
+    times = []
+    for _ in range(TIMES):
+        begun = time.perf_counter()
+        size = len(client.get(url).get_data())
+        times.append((time.perf_counter() - begun) * 1_000)
+    return {"ms": round(statistics.median(times), 1), "statements": len(asked.seen), "kb": round(size / 1024, 1)}
+
+
+def round_of(app: Any, world: Any) -> dict[str, dict[str, dict[str, float]]]:
+    """Every page for every kind of person."""
+    from tests.client import login
+
+    found = {}
+    for nick, word in PEOPLE.items():
+        client = login(app, world, nick)
+        with app.app_context():
+            found[word] = {title: measured(client, url) for title, url in pages().items()}
+        say(f"{word} measured")
+    return found
+
+
+def prepare() -> None:
+    """Fresh statistics."""
+    from models.base import db
+
+    with db.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.exec_driver_sql("VACUUM ANALYZE")
+
+
+def do(rows: int, folder: Path) -> Any:
+    """Measure in this process."""
+    from tests.world import World
+
+    app = application()
+    world = World(**json.loads((folder / f"people-{rows}.json").read_text(encoding="utf-8")))
+    with app.app_context():
+        prepare()
+    return round_of(app, world)
+
+
+def main() -> int:
+    """Measure a thousand rows and the many beside each other."""
+    parser = argparse.ArgumentParser(prog="python -m bench.lists", description="列表和查找的测量")
+    parser.add_argument("--rows", type=int, default=1_000_000)
+    parser.add_argument("--keep", type=Path, help="a short folder under /tmp that keeps the data for the next time")
+    parser.add_argument("--task", type=int, help=argparse.SUPPRESS)
+    given = parser.parse_args()
+    if given.task:
+        print(json.dumps(do(given.task, given.keep)))
+        return 0
+    folder = given.keep or Path(tempfile.mkdtemp(prefix="quanheng-bench-", dir="/tmp"))
+    from app.embedded.paths import SUPERUSER, layout
+    from app.embedded.servers import EmbeddedServers
+    from tests.servers import create_database
+
+    servers = EmbeddedServers(layout(folder), durable=False)
+    result: dict[str, Any] = {"rows": given.rows}
+    try:
+        servers.ensure()
+        os.environ["QUANHENG_VAR"], os.environ["REDIS_URL"] = str(folder), servers.layout.endpoints().redis_url
+        for rows in (FEW, given.rows):
+            name = f"bench_{rows}"
+            if (folder / f"people-{rows}.json").exists():
+                os.environ["DATABASE_URL"] = servers.layout.postgres_url(SUPERUSER, name)
+            else:
+                os.environ["DATABASE_URL"] = create_database(servers.layout.postgres_url(SUPERUSER, "postgres"), name)
+                result["load_seconds"] = child("build", rows, folder)
+                say(f"{rows:,} rows are there after {result['load_seconds']} s")
+            command = [sys.executable, "-m", "bench.lists", "--task", str(rows), "--keep", str(folder)]
+            done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, check=True, text=True)
+            result["few" if rows == FEW else "many"] = json.loads(done.stdout.splitlines()[-1])
+    finally:
+        servers.stop()
+        if given.keep is None:
+            shutil.rmtree(folder, ignore_errors=True)
+    out = ROOT / "var" / "bench" / f"lists-{datetime.now(UTC):%Y%m%d-%H%M%S}-{given.rows}.json"
+    out.parent.mkdir(parents=True, exist_ok=True)
+    out.write_text(json.dumps(result, ensure_ascii=False, indent=1), encoding="utf-8")
+    slow = []
+    for who, figures in result["many"].items():
+        for title, now in figures.items():
+            before = result["few"][who][title]
+            mark = "" if now["ms"] <= TARGET_MS else f"  超过{TARGET_MS} ms"
+            slow += [title] if mark else []
+            changed = (
+                ""
+                if now["statements"] <= before["statements"]
+                else f"  语句 {before['statements']}→{now['statements']}"
+            )
+            print(
+                f"{who} {title:<12}{before['ms']:>9.1f}{now['ms']:>9.1f} ms{now['statements']:>4.0f} 句{now['kb']:>7.1f} kB{mark}{changed}"
+            )
+    print(out)
+    return 1 if slow else 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,1 @@
+"""Other makers' tools, measured beside ours, each run by an environment of its own."""

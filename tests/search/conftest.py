@@ -1,0 +1,3 @@
+"""Browsers as in the tests of the ledger."""
+
+from tests.ledger.conftest import browser  # noqa: F401
