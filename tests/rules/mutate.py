@@ -41,6 +41,9 @@ EQUIVALENT = {
     "external_identity: always ExternalIdentity.account_id == p.account_id": NEVER_NULL,
     "consent: always Consent.account_id == p.account_id": NEVER_NULL,
     "import_row: if p.account_id is None → False": NEVER_NULL,
+    "bulk_line: if p.account_id is None → False": NEVER_NULL,
+    "list_setting: always ListSetting.account_id == p.account_id": NEVER_NULL,
+    "saved_view: if p.account_id is not None → True": NEVER_NULL,
 }
 """Changes that change nothing, each with the reason."""
 FLIP = {

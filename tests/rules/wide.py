@@ -262,17 +262,17 @@ def _traces(f: Floor) -> None:
                 asked_by_id=f.one(f.accounts),
             )
         f.put("list_setting", account_id=f.accounts[number % 70], list_name=f"w{number}")
-        body = f.one(("unit", "institute", "area", "none"))
-        f.put(
-            "saved_view",
-            account_id=f.one(f.accounts),
-            list_name="w",
-            name=f"w{number}",
-            shared=f.dice.random() < 0.7,
-            unit_id=f.one(units) if body == "unit" else None,
-            institute_id=f.one(f.institutes) if body == "institute" else None,
-            area=f.one(("4401", "440103", "44", "")) if body == "area" else None,
-        )
+        for copy, body in enumerate(("unit", "institute", "area", "none")):
+            f.put(
+                "saved_view",
+                account_id=f.one(f.accounts),
+                list_name="w",
+                name=f"w{number}-{copy}",
+                shared=f.dice.random() < 0.5,
+                unit_id=f.one(units) if body == "unit" else None,
+                institute_id=f.one(f.institutes) if body == "institute" else None,
+                area=f.one(("4401", "440103", "44", "4403", "")) if body == "area" else None,
+            )
         f.put("column_mapping", unit_id=f.one(units), signature=f"w{number}", mapping={})
         f.put(
             "transition_log",
