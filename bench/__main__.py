@@ -109,27 +109,36 @@ def jobs_of(world: Any, folder: Path, import_rows: int) -> dict[str, float]:
     return found
 
 
-def build(rows: int, kept: Path) -> float:
-    """The world, the units and `rows` instruments in the database of DATABASE_URL; the people go to `kept`."""
+def fresh_world(app: Any) -> Any:
+    """Migrate the empty database of the application's context and make reference data, grants and the tests' world."""
     from flask_migrate import upgrade
 
     from app import reference
     from app.access.grants import sync
     from app.access.principal import as_system
+    from models.base import db
+    from tests.world import build_world
+
+    upgrade()
+    session = db.session()
+    with as_system("measuring"):
+        reference.load(session)
+        sync(session, app.appbuilder.baseviews)
+        session.commit()
+    return build_world()
+
+
+def build(rows: int, kept: Path) -> float:
+    """The world, the units and `rows` instruments in the database of DATABASE_URL; the people go to `kept`."""
+    from app.access.principal import as_system
     from bench import data
     from models.base import db
     from models.types import Encrypted
-    from tests.world import build_world
 
     app = application()
     with app.app_context():
-        upgrade()
+        world = fresh_world(app)
         session = db.session()
-        with as_system("measuring"):
-            reference.load(session)
-            sync(session, app.appbuilder.baseviews)
-            session.commit()
-        world = build_world()
         with as_system("measuring"):
             phone = Encrypted(200).process_bind_param("13800000000", db.engine.dialect)
             owners = data.units(session, str(phone))

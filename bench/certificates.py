@@ -165,26 +165,18 @@ def issued(count: int) -> dict[str, float]:
 
 
 def _issued(count: int) -> dict[str, float]:
-    from flask_migrate import upgrade
 
-    from app import reference
-    from app.access.grants import sync
     from app.access.principal import as_system
     from app.operations.certificate import publish_certificate
     from app.workflow import CERTIFICATE, fire
-    from bench.__main__ import application
+    from bench.__main__ import application, fresh_world
     from models.base import db
-    from tests.world import booked, build_world, drafted
+    from tests.world import booked, drafted
 
     app = application()
     with app.app_context():
-        upgrade()
+        world = fresh_world(app)
         session = db.session()
-        with as_system("measuring"):
-            reference.load(session)
-            sync(session, app.appbuilder.baseviews)
-            session.commit()
-        world = build_world()
         steps: list[float] = []
         papers: list[float] = []
         for number in range(count):

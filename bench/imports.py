@@ -188,24 +188,11 @@ def prepare(rows: int, folder: Path) -> None:
     """The schema, a unit, and the file."""
     from dataclasses import asdict
 
-    from bench.__main__ import application
+    from bench.__main__ import application, fresh_world
 
     app = application()
     with app.app_context():
-        from flask_migrate import upgrade
-
-        upgrade()
-        from app import reference
-        from app.access.grants import sync
-        from app.access.principal import as_system
-        from models.base import db
-        from tests.world import build_world
-
-        with as_system("bench"):
-            reference.load(db.session())
-            sync(db.session(), app.appbuilder.baseviews)
-            db.session.commit()
-        world = build_world()
+        world = fresh_world(app)
         (folder / "people.json").write_text(json.dumps(asdict(world)), encoding="utf-8")
     del rows
 
