@@ -13,7 +13,7 @@ CATALOGUES := $(patsubst %.po,%.mo,$(wildcard translations/*/LC_MESSAGES/*.po))
 FOLDERS := app models views jobs migrations config.py run.py
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
-.PHONY: help run demo test check bench features clean browser
+.PHONY: help run demo test check lint types layers texts bench features clean browser
 
 help: ## 列出全部命令
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -27,15 +27,23 @@ demo: $(STAMP) $(CATALOGUES) ## 装入演示数据（平台运行与否均可）
 test: $(DEV_STAMP) $(CATALOGUES) browser ## 运行全部测试
 	$(BIN)/python -m pytest -n 3 --dist worksteal $(ARGS)
 
-check: $(DEV_STAMP) $(CATALOGUES) ## 静态检查：格式、类型、层次、迁移、译文
+check: lint types layers texts ## 静态检查：格式、类型、层次、迁移、译文
+
+lint: $(DEV_STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+
+types: $(DEV_STAMP)
 	$(BIN)/mypy
+
+layers: $(DEV_STAMP)
 	$(BIN)/lint-imports
-	$(BIN)/python -m tests.checks
+
+texts: $(DEV_STAMP) $(CATALOGUES)
+	$(BIN)/python -m tests.checks $(CHECKS)
 
 bench: $(DEV_STAMP) $(CATALOGUES) ## 性能测量
-	$(BIN)/python -m bench $(ARGS)
+	$(BIN)/python -m bench.every $(ARGS)
 
 features: $(DEV_STAMP) ## 功能与测试对照表
 	@$(BIN)/python -m tests.feature_report

@@ -12,7 +12,7 @@ from flask_sqlalchemy.session import Session as FlaskSession
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 import models
-from app.access import predicates, scope
+from app.access import business_predicates, predicates, scope
 from app.access.constraints import sentence_for
 from app.access.grants import check_public
 from app.access.hardening import assert_safe
@@ -33,6 +33,7 @@ from views.gates import init_gates
 
 assert models
 assert predicates, "importing them registers tables and scopes"
+assert business_predicates
 
 
 def create_app(overrides: dict[str, object] | None = None) -> Flask:

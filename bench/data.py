@@ -79,12 +79,20 @@ def instruments(session: Session, rows: int, owners: tuple[int, int], own: tuple
     session.execute(
         text(f"""
         WITH category AS (SELECT array_agg(id ORDER BY id) AS ids FROM category WHERE supervision LIKE '%V%')
-        INSERT INTO instrument (state, unit_id, category_id, name, model, serial_no, manufacturer, origin, use_division,
-            place, quantity, purpose, delivery_mode, valid_until, verified_on, last_result, dup_key, search_text, version)
-        SELECT state, unit_id, category_id, name, 'M-' || n % 90, serial, maker, 'domestic', division, '一号车间' || n % 40, 1,
-            'trade', CASE WHEN n % 3 = 0 THEN 'deliver' ELSE 'onsite' END,
+        INSERT INTO instrument (state, unit_id, category_id, name, model, measuring_range, accuracy_class, serial_no,
+            manufacturer, origin, use_division, place, quantity, purpose, delivery_mode, valid_until, verified_on, last_result,
+            institute_id, dup_key, search_text, quality_faults, version)
+        SELECT state, unit_id, category_id, name, CASE WHEN n % 50 = 7 THEN '' ELSE 'M-' || n % 90 END,
+            CASE WHEN n % 40 = 9 THEN '' ELSE '(0~' || n % 30 || ')kg' END, CASE WHEN n % 4 = 1 THEN '' ELSE 'Ⅲ' END,
+            serial, maker, 'domestic', division, '一号车间' || n % 40, 1,
+            CASE WHEN n % 100 < 90 THEN 'trade' WHEN n % 100 < 97 THEN 'safety' WHEN n % 100 < 99 THEN 'medical'
+                 ELSE 'environment' END,
+            CASE WHEN n % 3 = 0 THEN 'deliver' ELSE 'onsite' END,
             CASE WHEN result = 'pass' OR n % 5 = 0 THEN until END, CASE WHEN result IS NOT NULL THEN until - 364 END, result,
-            maker || chr(31) || serial, name || ' ' || maker || ' ' || unit_name, 1
+            CASE WHEN result IS NOT NULL THEN (SELECT array_agg(id ORDER BY id) FROM institute)[
+                1 + n % (SELECT greatest(count(*), 1)::int FROM institute)] END,
+            maker || chr(31) || serial, name || ' ' || maker || ' ' || unit_name,
+            CASE WHEN n % 50 = 7 THEN '["no_model"]'::jsonb WHEN n % 40 = 9 THEN '["no_range"]'::jsonb ELSE '[]'::jsonb END, 1
         FROM (
           SELECT n, u.id AS unit_id, u.name AS unit_name, u.division_code AS division,
             category.ids[1 + floor(power(random(), 2) * array_length(category.ids, 1))::int] AS category_id,

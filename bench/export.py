@@ -3,7 +3,8 @@
 Ours (xlsx in the list's columns, CSV as it is streamed), beside the floor (the same rows through a server-side cursor,
 nothing written), openpyxl's write_only mode and, with --peer, django-import-export in an environment of its own, which reads
 the same table. Every figure is made in a process of its own (peak memory is the process's), in turns; the table shows
-medians. JSON goes to var/bench/.
+medians. `base_mb` is what the whole application weighs in a process before it begins; the goal of 120 MB is for what an
+export adds to it. JSON goes to var/bench/.
 """
 
 from __future__ import annotations
@@ -67,7 +68,7 @@ def measure(way: str, folder: Path) -> dict[str, float]:
         assert ledger_query(session, "") is not None  # what every way needs once is not counted
         before, begun = peak(), time.perf_counter()
         if way in {"fetch", "openpyxl"}:
-            statement = ledger_export._statement(list(COLUMNS)).order_by(None)
+            statement = ledger_export._statement(list(COLUMNS)).where(ledger_export.condition(session, ""))
             found = session.connection().execution_options(stream_results=True, yield_per=2_000).execute(statement)
             rows = sum(1 for _row in found) if way == "fetch" else by_openpyxl(found, out)
         elif way == "ours_csv":
@@ -188,7 +189,7 @@ def main() -> int:
     print(json.dumps(result, ensure_ascii=False, indent=1))
     good = (
         result["ratio_to_fetch"]["ours_xlsx"] <= 2.5
-        and ways["ours_xlsx"]["mb"] <= 120
+        and ways["ours_xlsx"]["mb"] - ways["ours_xlsx"]["base_mb"] <= 120
         and ways["ours_csv"]["first_s"] < 1
     )
     return 0 if good else 1

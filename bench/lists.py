@@ -2,7 +2,8 @@
 
 Every page is asked for through the test client, as people of each kind, the median of `TIMES` after one to warm up: first and
 last page, every condition and tab, parts of words of one to seven signs, numbers with noise, the one search box. With
-each page: how many statements it took and how many kB it weighs. JSON goes to var/bench/.
+each page: how many statements it took and how many kB it weighs. Then two processes ask for lists as fast as they can.
+JSON goes to var/bench/.
 """
 
 from __future__ import annotations
@@ -23,6 +24,8 @@ from typing import Any
 from bench.__main__ import LIST, PEOPLE, ROOT, TARGET_MS, application, child, say
 
 TIMES = 5
+WORKERS, BUSY = 2, 15.0  # processes and seconds
+RATE = 50  # pages a second of all of them
 FEW = 1_000
 PHRASE = "上海大华衡器有限公司"
 
@@ -55,7 +58,11 @@ def pages() -> dict[str, str]:
         "两项": f"{LIST}?_flt_0_state=in_use&_flt_0_search_text=加油机",
         "出厂编号": f"{LIST}?_flt_0_serial_no=B000000500",
         "编号带杂质": f"{LIST}?_flt_x_q=b0OO-OOO5OO",
+        "待完善": f"{LIST}?_flt_x_incomplete=1",
+        "数据问题": f"{LIST}?_flt_x_fault=no_model",
         "罕见": f"{LIST}?_flt_0_search_text={RARE}",
+        "罕见一字": f"{LIST}?_flt_0_search_text={RARE[0]}",
+        "没有的字": f"{LIST}?_flt_0_search_text=龘",
         "没有": f"{LIST}?_flt_0_search_text=天外飞仙",
         "搜索框：编号": "/search?q=b00-0000-500",
         "搜索框：词": f"/search?q={RARE}",
@@ -112,13 +119,50 @@ def do(rows: int, folder: Path) -> Any:
     return round_of(app, world)
 
 
+def busy(rows: int, folder: Path) -> dict[str, float]:
+    """Lists that this process answers in `BUSY` seconds, by turns as everybody, and what it took of a processor."""
+    from tests.client import login
+    from tests.world import World
+
+    app = application()
+    world = World(**json.loads((folder / f"people-{rows}.json").read_text(encoding="utf-8")))
+    clients = [login(app, world, nick) for nick in PEOPLE]
+    urls = [LIST, f"{LIST}?_flt_0_state=suspended", f"{LIST}?_flt_0_search_text=大华"]
+    for client in clients:
+        for url in urls:
+            client.get(url)
+    count, begun, worked = 0, time.perf_counter(), time.process_time()
+    while time.perf_counter() - begun < BUSY:
+        clients[count % len(clients)].get(urls[count % len(urls)]).get_data()
+        count += 1
+    return {"pages": count, "seconds": time.perf_counter() - begun, "cpu": time.process_time() - worked}
+
+
+def rate_of(rows: int, folder: Path) -> dict[str, float]:
+    """Pages a second of all workers, and milliseconds of processor a page in them (the database's own come on top)."""
+    command = [sys.executable, "-m", "bench.lists", "--busy", str(rows), "--keep", str(folder)]
+    running = [subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) for _ in range(WORKERS)]
+    found = [json.loads(one.communicate()[0].splitlines()[-1]) for one in running]
+    pages_ = sum(one["pages"] for one in found)
+    return {
+        "workers": WORKERS,
+        "pages_per_second": round(sum(one["pages"] / one["seconds"] for one in found), 1),
+        "cpu_ms_a_page": round(1_000 * sum(one["cpu"] for one in found) / pages_, 1),
+        "load": round(os.getloadavg()[0], 1),
+    }
+
+
 def main() -> int:
     """Measure a thousand rows and the many beside each other."""
     parser = argparse.ArgumentParser(prog="python -m bench.lists", description="列表和查找的测量")
     parser.add_argument("--rows", type=int, default=1_000_000)
     parser.add_argument("--keep", type=Path, help="a short folder under /tmp that keeps the data for the next time")
     parser.add_argument("--task", type=int, help=argparse.SUPPRESS)
+    parser.add_argument("--busy", type=int, help=argparse.SUPPRESS)
     given = parser.parse_args()
+    if given.busy:
+        print(json.dumps(busy(given.busy, given.keep)))
+        return 0
     if given.task:
         print(json.dumps(do(given.task, given.keep)))
         return 0
@@ -143,6 +187,7 @@ def main() -> int:
             command = [sys.executable, "-m", "bench.lists", "--task", str(rows), "--keep", str(folder)]
             done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, check=True, text=True)
             result["few" if rows == FEW else "many"] = json.loads(done.stdout.splitlines()[-1])
+        result["rate"] = rate_of(given.rows, folder)
     finally:
         servers.stop()
         if given.keep is None:
@@ -164,8 +209,12 @@ def main() -> int:
             print(
                 f"{who} {title:<12}{before['ms']:>9.1f}{now['ms']:>9.1f} ms{now['statements']:>4.0f} 句{now['kb']:>7.1f} kB{mark}{changed}"
             )
+    rate = result["rate"]
+    print(
+        f"{rate['workers']}个进程每秒{rate['pages_per_second']}页，每页处理器{rate['cpu_ms_a_page']} ms（负载{rate['load']}）"
+    )
     print(out)
-    return 1 if slow else 0
+    return 1 if slow or rate["pages_per_second"] < RATE else 0
 
 
 if __name__ == "__main__":

@@ -15,7 +15,17 @@ from app.access.audit import note_seal, seal
 from app.access.principal import as_system
 from app.channels import deliver as delivery
 from app.channels.bell import ring, ring_job
-from app.operations import bulk, certificate_files, filing, ledger_export, ledger_import, reviews, transfer
+from app.operations import (
+    appointment_clock,
+    bulk,
+    certificate_files,
+    filing,
+    ledger_export,
+    ledger_import,
+    reviews,
+    transfer,
+    unmatched,
+)
 from app.operations.affiliation import expire_links
 from app.operations.certificate import publish_certificate
 from app.operations.instrument_quality import refresh_all
@@ -24,12 +34,11 @@ from app.operations.job import waiting_jobs
 from app.operations.reminders import run_reminders
 from app.operations.retention import run_retention
 from app.profiles import setting
-from app.workflow import APPOINTMENT, fire
-from models import Appointment, Beat, Outbox
+from models import Beat, Outbox
 from models.base import db
 
 delivery.JOBS["publish_certificate"] = publish_certificate
-assert all((bulk.KIND, filing.KIND, ledger_export.KIND, ledger_import.KIND, certificate_files.ZIP)), (
+assert all((bulk.KIND, filing.FileAct, ledger_export.KIND, ledger_import.KIND, certificate_files.ZIP)), (
     "importing the modules registers their runners"
 )
 
@@ -87,22 +96,26 @@ def remind(on: str | None = None) -> int:
 
 
 def withdraw_overdue() -> int:
-    """系统自动撤销: accepted bookings whose term has passed, one transaction each (I-16)."""
-    count = 0
-    with as_system("the term for bringing the instruments has passed") as system:
-        statement = select(Appointment.id).where(
-            Appointment.state == "accepted", Appointment.mode == "deliver", Appointment.deadline_at < clock.now()
-        )
-        for appointment_id in db.session.execute(statement).scalars().all():
-            from app.errors import QuanhengError
+    """The ten-minute clock of appointments: withdrawals, grants, half days gone by, reminders (I-16)."""
+    with as_system("the terms of appointments have passed") as system:
+        count = appointment_clock.tick(db.session(), system)
+        _beat("withdraw_overdue")
+        ring(current_app)
+        return count
 
-            try:
-                fire(db.session(), APPOINTMENT, appointment_id, "auto_withdraw", system)
-                db.session.commit()
-                count += 1
-            except QuanhengError:
-                db.session.rollback()  # received at the last second: the guard has looked again
-    return count
+
+def _appointment_duty(name: str) -> Callable[[], int]:
+    """A daily duty of the appointments' clock as a task that leaves its beat."""
+
+    def duty() -> int:
+        with as_system("what appointments owe every day") as system:
+            count = appointment_clock.DAILY[name](db.session(), system)
+            _beat(name)
+            if count:
+                ring(current_app)
+            return count
+
+    return duty
 
 
 def seal_audit() -> int:
@@ -202,6 +215,16 @@ def score_ledger() -> int:
         return count
 
 
+def unmatched_records() -> int:
+    """Every morning: results without an instrument find theirs, or their unit is told of them."""
+    with as_system("results of other systems belong to the instruments of the ledger"):
+        since = db.session.scalar(select(Beat.at).where(Beat.name == "unmatched"))
+        count = unmatched.daily(db.session(), since)
+        db.session.commit()
+        _beat("unmatched")
+        return count
+
+
 DAILY: dict[str, tuple[time | Callable[[], time], Callable[[], object]]] = {
     "clean_up": (time(2), clean_up),
     "retention": (time(2, 30), retain),
@@ -209,6 +232,10 @@ DAILY: dict[str, tuple[time | Callable[[], time], Callable[[], object]]] = {
     "lapse_transfers": (time(3, 10), lapse_transfers),
     "remind": (reminder_time, remind),
     "quality": (time(4), score_ledger),
+    "booking_drafts": (time(2), _appointment_duty("booking_drafts")),
+    "onsite_nag": (time(7), _appointment_duty("onsite_nag")),
+    "unanswered": (time(8, 30), _appointment_duty("unanswered")),
     "late_reviews": (time(8, 30), tell_of_late_reviews),
+    "unmatched": (time(8), unmatched_records),
 }
 """What every day owes, from which hour on (Asia/Shanghai)."""

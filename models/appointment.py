@@ -16,6 +16,7 @@ from sqlalchemy import (
     UniqueConstraint,
     text,
 )
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from models.base import Flowing, Identified, Model, one_of
@@ -64,6 +65,11 @@ class Appointment(Flowing, Model):
         one_of("mode", DeliveryMode),
         CheckConstraint("state NOT IN ('rejected', 'sent_back') OR reason IS NOT NULL", name="refused_has_reason"),
         CheckConstraint("state IN ('draft', 'withdrawn') OR number IS NOT NULL", name="submitted_has_number"),
+        # an application over several institutes has none of its own until it is split (WORKFLOWS 5.1)
+        CheckConstraint(
+            "state IN ('draft', 'admin_review', 'split', 'withdrawn', 'rejected') OR institute_id IS NOT NULL",
+            name="sent_has_institute",
+        ),
         Index("ix_appointment_institute_state", "institute_id", "state"),
         Index("ix_appointment_unit_state", "unit_id", "state"),
         Index("ix_appointment_division", text("use_division text_pattern_ops")),
@@ -72,9 +78,13 @@ class Appointment(Flowing, Model):
     number: Mapped[str | None] = mapped_column(String(20), unique=True, comment="预约单号")
     parent_id: Mapped[int | None] = mapped_column(ForeignKey("appointment.id"), index=True, comment="申请单")
     unit_id: Mapped[int] = mapped_column(ForeignKey("unit.id"), comment="使用单位")
-    institute_id: Mapped[int] = mapped_column(ForeignKey("institute.id"), comment="检定机构")
+    institute_id: Mapped[int | None] = mapped_column(ForeignKey("institute.id"), comment="检定机构")
     use_division: Mapped[str] = mapped_column(String(6), comment="使用地点行政区划")
     mode: Mapped[str] = mapped_column(String(10), comment="检定方式")
+    wish_day: Mapped[date | None] = mapped_column(Date, comment="期望日期")
+    visit_day: Mapped[date | None] = mapped_column(Date, comment="安排日期")
+    reply: Mapped[str] = mapped_column(String(500), server_default="", default="", comment="机构说明")
+    walk_in: Mapped[bool] = mapped_column(Boolean, server_default=text("false"), default=False, comment="前台直接受理")
     slot_id: Mapped[int | None] = mapped_column(ForeignKey("slot.id"), index=True, comment="预约时段")
     contact_name: Mapped[str] = mapped_column(String(40), comment="联系人")
     contact_phone: Mapped[str] = mapped_column(Encrypted(200), comment="联系电话")
@@ -89,8 +99,10 @@ class Appointment(Flowing, Model):
         Boolean, server_default=text("false"), default=False, comment="系统自动撤销"
     )
     restores: Mapped[int] = mapped_column(Integer, server_default="0", default=0, comment="恢复次数")
+    nagged_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True), comment="最近催办时间")
+    ended_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True), comment="结束时间")
     unit: Mapped[Unit] = relationship()
-    institute: Mapped[Institute] = relationship()
+    institute: Mapped[Institute | None] = relationship()
     slot: Mapped[Slot | None] = relationship()
     items: Mapped[list[AppointmentItem]] = relationship(back_populates="appointment", order_by="AppointmentItem.id")
 
@@ -105,8 +117,13 @@ class AppointmentItem(Flowing, Model):
     __table_args__ = (
         one_of("state", ItemState),
         one_of("result", Conclusion, nullable=True),
+        one_of("mode", DeliveryMode, nullable=True),
         CheckConstraint("state <> 'returned' OR reason IS NOT NULL", name="returned_has_reason"),
         CheckConstraint("state <> 'done' OR result IS NOT NULL", name="done_has_result"),
+        # 未分配: only while it waits for an institute, or when it never got one
+        CheckConstraint(
+            "state IN ('pending', 'cancelled', 'rejected') OR institute_id IS NOT NULL", name="assigned_has_institute"
+        ),
         # I-1: an instrument is in at most one live item
         Index("uq_appointment_item_live", "instrument_id", unique=True, postgresql_where=text(f"state IN ({_LIVE})")),
         Index("ix_appointment_item_instrument", "instrument_id"),
@@ -116,15 +133,20 @@ class AppointmentItem(Flowing, Model):
     appointment_id: Mapped[int] = mapped_column(ForeignKey("appointment.id"), index=True, comment="预约单")
     instrument_id: Mapped[int] = mapped_column(ForeignKey("instrument.id"), comment="器具")
     unit_id: Mapped[int] = mapped_column(ForeignKey("unit.id"), index=True, comment="使用单位")
-    institute_id: Mapped[int] = mapped_column(ForeignKey("institute.id"), comment="检定机构")
+    institute_id: Mapped[int | None] = mapped_column(ForeignKey("institute.id"), comment="检定机构")
     use_division: Mapped[str] = mapped_column(String(6), comment="使用地点行政区划")
+    mode: Mapped[str | None] = mapped_column(String(10), comment="检定方式")
+    snapshot: Mapped[dict[str, object]] = mapped_column(
+        JSONB, server_default="{}", default=dict, comment="提交时的台账信息"
+    )
+    checks: Mapped[dict[str, object]] = mapped_column(JSONB, server_default="{}", default=dict, comment="收样核对记录")
     result: Mapped[str | None] = mapped_column(String(10), comment="检定结果")
     return_kind: Mapped[str | None] = mapped_column(String(20), comment="退单类别")
     received_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True), comment="送检时间")
     appointment: Mapped[Appointment] = relationship(back_populates="items")
     instrument: Mapped[Instrument] = relationship()
     unit: Mapped[Unit] = relationship()
-    institute: Mapped[Institute] = relationship()
+    institute: Mapped[Institute | None] = relationship()
 
     def __str__(self) -> str:
         return f"预约器具 {self.id}"

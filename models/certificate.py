@@ -43,12 +43,18 @@ class Certificate(Flowing, Model):
         Index("ix_certificate_pdf_sha256", "pdf_sha256"),
         # I-4: unique per institute, for ever (the year stands in the number)
         Index("uq_certificate_number", "institute_id", "number", unique=True),
-        # a killed worker or a double click never makes two papers of one verification
+        # a killed worker or a double click never makes two papers of one verification, nor two corrections of one paper
         Index(
             "uq_certificate_item_live",
             "item_id",
             unique=True,
-            postgresql_where=text("state NOT IN ('dropped', 'superseded', 'revoked')"),
+            postgresql_where=text("state NOT IN ('dropped', 'superseded', 'revoked') AND supersedes_id IS NULL"),
+        ),
+        Index(
+            "uq_certificate_correction",
+            "supersedes_id",
+            unique=True,
+            postgresql_where=text("state <> 'dropped' AND supersedes_id IS NOT NULL"),
         ),
         Index("ix_certificate_institute_state", "institute_id", "state"),
         Index("ix_certificate_instrument", "instrument_id"),

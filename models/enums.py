@@ -132,6 +132,7 @@ class AppointmentState(StrEnum):
     SENT_BACK = "sent_back"
     WITHDRAWN = "withdrawn"
     RESTORE_REQUESTED = "restore_requested"
+    SPLIT = "split"
 
 
 class ItemState(StrEnum):
@@ -145,6 +146,50 @@ class ItemState(StrEnum):
     RETURNED = "returned"
     CANCELLED = "cancelled"
     ABORTED = "aborted"
+
+
+class CommissionState(StrEnum):
+    CHECKING = "checking"
+    OPEN = "open"
+    WORKING = "working"
+    READY = "ready"
+    CLOSED = "closed"
+    VOID = "void"
+
+
+class TaskState(StrEnum):
+    QUEUED = "queued"
+    ASSIGNED = "assigned"
+    IN_PROGRESS = "in_progress"
+    PAUSED = "paused"
+    RECORDED = "recorded"
+    CLOSED = "closed"
+    ABORTED = "aborted"
+
+
+class UnmatchedState(StrEnum):
+    PENDING = "pending"
+    IMPORTED = "imported"
+    LINKED = "linked"
+    DISPUTED = "disputed"
+    CORRECTED = "corrected"
+    NOT_OURS = "not_ours"
+    CLOSED = "closed"
+
+
+class RecordSource(StrEnum):
+    """How a result of another system came in."""
+
+    FORM = "form"
+    WORKBOOK = "workbook"
+    API = "api"
+
+
+class AmendmentState(StrEnum):
+    PENDING = "pending"
+    APPROVED = "approved"
+    REFUSED = "refused"
+    WITHDRAWN = "withdrawn"
 
 
 class CertificateState(StrEnum):

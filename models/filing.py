@@ -10,7 +10,7 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from models.account import Account
 from models.base import Flowing, Model, one_of
-from models.enums import FilingState
+from models.enums import AmendmentState, FilingState
 from models.instrument import Instrument
 from models.organisation import Institute, Unit
 
@@ -56,3 +56,31 @@ class Filing(Flowing, Model):
 
     def __str__(self) -> str:
         return f"备案 {self.id}"
+
+
+class FilingAmendment(Flowing, Model):
+    """变更备案信息: locked fields that a unit asks to change; the approved values stay in force until the institute agrees."""
+
+    __tablename__ = "filing_amendment"
+    __table_args__ = (
+        one_of("state", AmendmentState),
+        CheckConstraint("state <> 'refused' OR reason IS NOT NULL", name="refused_has_reason"),
+        Index("uq_filing_amendment_pending", "filing_id", unique=True, postgresql_where=text("state = 'pending'")),
+        Index("ix_filing_amendment_institute_state", "institute_id", "state"),
+    )
+    state: Mapped[str] = mapped_column(String(24), comment="变更状态")
+    filing_id: Mapped[int] = mapped_column(ForeignKey("filing.id"), index=True, comment="备案")
+    instrument_id: Mapped[int] = mapped_column(ForeignKey("instrument.id"), index=True, comment="器具")
+    unit_id: Mapped[int] = mapped_column(ForeignKey("unit.id"), index=True, comment="使用单位")
+    institute_id: Mapped[int] = mapped_column(ForeignKey("institute.id"), comment="备案机构")
+    use_division: Mapped[str] = mapped_column(String(6), comment="使用地点行政区划")
+    changes: Mapped[dict[str, object]] = mapped_column(JSONB, server_default="{}", default=dict, comment="变更内容")
+    why: Mapped[str] = mapped_column(String(500), comment="变更原因")
+    decided_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True), comment="审核时间")
+    filing: Mapped[Filing] = relationship()
+    instrument: Mapped[Instrument] = relationship()
+    unit: Mapped[Unit] = relationship()
+    institute: Mapped[Institute] = relationship()
+
+    def __str__(self) -> str:
+        return f"备案变更 {self.id}"

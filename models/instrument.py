@@ -28,13 +28,14 @@ class Instrument(Flowing, Model):
         CheckConstraint("quantity >= 1", name="quantity"),
         CheckConstraint("quality BETWEEN 0 AND 100", name="quality"),
         Index("uq_instrument_code", "code", unique=True, postgresql_where=text("code IS NOT NULL")),
-        # I-19: the key is unique among a unit's rows that still exist
+        # I-19: the key is unique among a unit's rows in the ledger; whether the scrapped ones count too is the profile's
+        # to say (LED-14) and asked before a row is written
         Index(
             "uq_instrument_dup_key",
             "unit_id",
             "dup_key",
             unique=True,
-            postgresql_where=text("state NOT IN ('purged', 'merged', 'former')"),
+            postgresql_where=text("state NOT IN ('purged', 'merged', 'former', 'scrapped')"),
         ),
         Index("ix_instrument_search_bg", text("bigrams(search_text)"), postgresql_using="gin"),
         Index("ix_instrument_serial_folded", text("fold_number(serial_no) text_pattern_ops")),
@@ -65,9 +66,12 @@ class Instrument(Flowing, Model):
             "unit_id",
             "state",
             "id",
-            postgresql_include=["valid_until", "last_result", "compulsory", "filed_on", "verified_on"],
+            postgresql_include=["valid_until", "last_result", "compulsory", "filed_on", "verified_on", "hidden"],
         ),
         Index("ix_instrument_state_id", "state", "id"),
+        Index("ix_instrument_purpose", "purpose", "delivery_mode"),
+        Index("ix_instrument_faults", text("quality_faults jsonb_path_ops"), postgresql_using="gin"),
+        Index("ix_instrument_failed", "id", postgresql_where=text("last_result = 'fail'")),
         Index("ix_instrument_category_id", "category_id", "id"),
         Index("ix_instrument_due", "valid_until", "id", postgresql_where=text("state = 'in_use'")),
         Index("ix_instrument_valid_until", "valid_until", "id"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -10,8 +11,11 @@ from werkzeug.security import generate_password_hash
 
 from tests.servers import create_database
 
-pytest_plugins = ["tests.servers"]
+pytest_plugins = ["tests.servers", "tests.order"]
 os.environ.pop("DATABASE_URL", None)
+# Dozens of processes import the application here, and each would compile all of it again.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
 
 @pytest.fixture(scope="session")

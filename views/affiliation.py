@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from flask import Blueprint, abort, flash, redirect, render_template, request
-from flask_appbuilder.hooks import before_request
 from flask_appbuilder.models.filters import BaseFilter
 from flask_babel import gettext
 from flask_babel import lazy_gettext as _
@@ -19,7 +18,6 @@ from app.errors import QuanhengError
 from app.fab.interface import PGInterface
 from app.fab.parts import Button
 from app.operations.affiliation import code_of, current_link, request_link
-from app.profiles import switch_on
 from app.workflow import AFFILIATION, fire
 from models.affiliation import Affiliation
 from models.base import db
@@ -48,7 +46,6 @@ class LinkForm(FlaskForm):
 @roles(Role.IND)
 def own_link() -> Any:
     """The panel 关联企业信息: how the person stands, and asking by a code."""
-    _offered()
     form, loose, status = LinkForm(), [], 200
     if request.method == "POST":
         try:
@@ -74,11 +71,6 @@ def own_link() -> Any:
         submit_label=gettext("申请关联"),
     )
     return page, status
-
-
-def _offered() -> None:
-    if not switch_on("affiliation"):
-        abort(404)
 
 
 def link_facts(link: Affiliation | None) -> list[tuple[str, Any]]:
@@ -128,7 +120,6 @@ def remove_link() -> Any:
 
 def _end(step: str) -> Any:
     """The row is the person's own: no id is taken from the address."""
-    _offered()
     link = current_link(db.session(), me())
     if link is None:
         abort(404)
@@ -186,11 +177,6 @@ class AffiliationView(WorkflowView):
     }
     base_permissions = ["can_list", "can_show", "can_step"]
     grants = {"*": DECIDES}
-
-    @before_request
-    def offered(self) -> Any:
-        """404 where the profile has no affiliation."""
-        return None if switch_on("affiliation") else abort(404)
 
     def row_label(self, item: Any) -> str:
         return str(item.account.name) if item.account is not None else gettext("关联")

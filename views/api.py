@@ -20,9 +20,10 @@ from app.access.roles import INSTITUTE, RECEPTION, UNIT
 from app.errors import InvalidInputError, NotVisibleError
 from app.fab.interface import PGInterface
 from app.fab.request_filters import RequestFilters
-from app.workflow import APPOINTMENT, CERTIFICATE, FILING, INSTRUMENT, ITEM
+from app.operations.filing import declared
+from app.workflow import AMENDMENT, APPOINTMENT, CERTIFICATE, FILING, INSTRUMENT, ITEM
 from app.workflow.engine import Workflow, fire, offered
-from models import Appointment, AppointmentItem, Certificate, Filing, Instrument
+from models import Appointment, AppointmentItem, Certificate, Filing, FilingAmendment, Instrument
 from models.base import db
 from models.enums import Role
 from views.api_instruments import EntryApi
@@ -64,6 +65,10 @@ class StepApi(RequestFilters, ModelRestApi):
             raise NotVisibleError
         return row
 
+    def given(self, name: str, body: dict[str, Any]) -> dict[str, Any]:
+        """The inputs of a step as the engine gets them."""
+        return body
+
     @expose("/<pk>/steps", methods=["GET"])
     @protect(allow_browser_login=True)
     @permission_name("step")
@@ -99,7 +104,7 @@ class StepApi(RequestFilters, ModelRestApi):
         step = self.workflow.step(name)
         if step.own_page:
             raise NotVisibleError
-        row = fire(db.session(), self.workflow, int(pk), name, me(), body, seen_version=version)
+        row = fire(db.session(), self.workflow, int(pk), name, me(), self.given(name, body), seen_version=version)
         return jsonify(state=row.state, label=self.workflow.label_of(row.state), version=row.version)
 
 
@@ -162,6 +167,25 @@ class FilingApi(StepApi):
     search_columns = ["state", "instrument_id"]
     order_columns = ["id"]
 
+    def given(self, name: str, body: dict[str, Any]) -> dict[str, Any]:
+        """A submission names the version of the 责任声明 that it confirms; without one it is the one in force."""
+        if name != "submit":
+            return body
+        seen = body.pop("statement_version", None)
+        return declared(db.session(), body, None if seen is None else str(seen))
+
+
+class AmendmentApi(StepApi):
+    """备案变更"""
+
+    resource_name, class_permission_name = "filing-amendments", "AmendmentApi"
+    grants = {"*": UNIT | RECEPTION | frozenset({Role.REG})}
+    datamodel, workflow = PGInterface(FilingAmendment), AMENDMENT
+    list_columns = ["id", "state", "filing_id", "instrument_id", "reason", "decided_at", "version"]
+    show_columns = [*list_columns, "changes", "why"]
+    search_columns = ["state", "instrument_id"]
+    order_columns = ["id"]
+
 
 class AppointmentApi(StepApi):
     """预约单"""
@@ -216,4 +240,11 @@ class CertificateApi(StepApi):
     order_columns = ["id"]
 
 
-APIS: tuple[type[StepApi], ...] = (InstrumentApi, FilingApi, AppointmentApi, ItemApi, CertificateApi)
+APIS: tuple[type[StepApi], ...] = (
+    InstrumentApi,
+    FilingApi,
+    AmendmentApi,
+    AppointmentApi,
+    ItemApi,
+    CertificateApi,
+)

@@ -1,73 +1,58 @@
-"""预约单: list, detail with its instruments, the sheet to print, and every step of its workflow."""
+"""预约单: detail with receipts, instruments, guide and talk, the sheet to print, and every step of its workflow."""
 
 from __future__ import annotations
 
 import io
 from typing import Any
 
-from flask import current_app
+from flask import current_app, flash, g, redirect, request
 from flask_appbuilder import expose
 from flask_appbuilder.security.decorators import has_access, permission_name
 from flask_babel import gettext
 from flask_babel import lazy_gettext as _
-from sqlalchemy import select
 from sqlalchemy.orm import selectinload
 
 from app import clock
 from app.access.roles import INSTITUTE, RECEPTION, REGULATOR, UNIT
 from app.documents.booking_sheet import BookingFacts, BookingItem, render_booking_sheet
+from app.errors import QuanhengError
 from app.fab.interface import PGInterface
 from app.fab.parts import Button, DetailTab
-from app.operations.appointment import free_slots
-from app.operations.unmask import LIVE_ORDERS
-from app.workflow import APPOINTMENT, ITEM
+from app.operations.appointment import free_slots, submit
+from app.operations.appointment_messages import messages_of, talks, write_message
+from app.operations.appointment_receipt import flow_help, flow_word, items_below, receipts
+from app.workflow import APPOINTMENT
 from app.workflow.engine import Field, Step
-from app.workflow.subjects import fill_subjects
-from models.appointment import Appointment, AppointmentItem, Slot
+from models.appointment import Appointment, AppointmentItem
 from models.base import db
-from models.enums import LIVE_ITEM_STATES, AppointmentState, DeliveryMode, Period, Role
-from models.types import mask_name, mask_phone
+from models.enums import LIVE_ITEM_STATES, AppointmentState, ItemState, Role
+from models.types import mask_phone
 from views.answers import pdf
+from views.appointment_list import AppointmentList
+from views.appointment_words import (
+    MODES,
+    PERIODS,
+    again_address,
+    contact_of,
+    mode_word,
+    slot_word,
+    state_of_item,
+    submitted_words,
+    weekday,
+)
+from views.clocks_orders import OrderClocks
+from views.edge import clean
 from views.unmask import unmask_button
-from views.workflow_view import WorkflowView, chip, me
+from views.workflow_view import chip, me
 
-MODES = ((DeliveryMode.DELIVER, _("送检")), (DeliveryMode.ONSITE, _("现场检")))
-PERIODS = {Period.MORNING: _("上午"), Period.AFTERNOON: _("下午")}
+__all__ = ["MODES", "PERIODS", "AppointmentView", "contact_of", "mode_word", "slot_word", "weekday"]
 S = AppointmentState
 EVERYONE = UNIT | INSTITUTE | REGULATOR
+SUBMITS = frozenset({"submit", "submit_for_confirmation"})
+CANCELLABLE = frozenset({ItemState.PENDING, ItemState.ASSIGNED, ItemState.ACCEPTED})
 
 
-def mode_word(mode: str) -> str:
-    """送检 or 现场检."""
-    return next((str(word) for value, word in MODES if value == mode), mode)
-
-
-def slot_word(slot: Slot | None) -> str:
-    """2026-11-23（周一）上午."""
-    if slot is None:
-        return "—"
-    return f"{slot.day.isoformat()}（{weekday(slot.day)}）{PERIODS[Period(slot.period)]}"
-
-
-def weekday(day: Any) -> str:
-    """周一 … 周日."""
-    words = (_("周一"), _("周二"), _("周三"), _("周四"), _("周五"), _("周六"), _("周日"))
-    return str(words[day.weekday()])
-
-
-def contact_of(appointment: Appointment) -> tuple[str, str]:
-    """Name and phone as the principal may see them (ROLES 4): both in full for the unit; the name for regulators and for
-    the institute while the order is live. Everybody else sees 王* and 133****1111; the number in full is an act of its
-    own that leaves its line (must-never case 50)."""
-    p = me()
-    if p.of_unit and appointment.unit_id == p.unit_id:
-        return appointment.contact_name, appointment.contact_phone
-    serving = p.of_institute and appointment.institute_id == p.institute_id and appointment.state in LIVE_ORDERS
-    name = appointment.contact_name if serving or p.has(Role.REG) else mask_name(appointment.contact_name)
-    return name, mask_phone(appointment.contact_phone)
-
-
-class AppointmentView(WorkflowView):
+class AppointmentView(OrderClocks, AppointmentList):
     """Every booking the principal may see."""
 
     workflow = APPOINTMENT
@@ -84,69 +69,121 @@ class AppointmentView(WorkflowView):
     route_base = "/appointments"
     noun, unit_word = _("预约单"), _("张")
     empty_text = _("使用单位可在“预约检定”中选择器具并预约。")
-    list_columns = ["number", "unit", "institute", "mode", "slot", "items", "created_at", "state"]
     show_columns = [
         "number",
         "unit",
         "institute",
         "mode",
         "slot",
+        "wish_day",
+        "visit_day",
         "contact_name",
         "contact_phone",
         "note",
+        "reply",
         "submitted_at",
         "accepted_at",
         "deadline_at",
         "deadline_basis",
         "reason",
     ]
-    search_columns = ["number", "state", "unit", "mode", "created_at"]
     add_columns: list[str] = []
     edit_columns: list[str] = []
-    order_columns = ["number", "created_at"]
-    base_order = ("id", "desc")
-    label_columns = {"unit": _("使用单位"), "institute": _("检定机构"), "slot": _("预约时段"), "items": _("器具（台）")}
+    label_columns = {
+        "unit": _("使用单位"),
+        "institute": _("检定机构"),
+        "institute.phone": _("检定机构电话"),
+        "institute.address": _("检定机构地址"),
+        "slot": _("预约时段"),
+        "items": _("器具（台）"),
+        "answer": _("检定机构受理情况"),
+        "name": _("器具名称"),
+        "serial_no": _("出厂编号"),
+    }
     options_urls = {"unit": "/units/options"}
     choices = {"mode": MODES}
-    tab_states = ("submitted", "accepted", "in_progress", "withdraw_requested", "restore_requested", "draft")
-    grants = {"*": EVERYONE, "can_step": UNIT | RECEPTION | REGULATOR}
+    base_permissions = ["can_list", "can_show", "can_step", "can_say"]
+    grants = {
+        "can_list": EVERYONE,
+        "can_show": EVERYONE,
+        "can_step": UNIT | RECEPTION | REGULATOR,
+        "can_say": UNIT | RECEPTION,
+    }
 
     def row_label(self, item: Any) -> str:
         return gettext("预约单 %(number)s", number=str(item))
 
-    def show_value(self, item: Any, column: str) -> Any:
-        if column == "number":
-            return str(item)
-        if column == "slot":
-            return slot_word(item.slot)
-        if column == "items":
-            return len(item.items)
-        if column in {"contact_name", "contact_phone"}:
-            return contact_of(item)[column == "contact_phone"] or "—"
-        return super().show_value(item, column)
+    def head_state(self, item: Any) -> Any:
+        return chip(self.workflow, self.state_of(item))
 
-    def row_class(self, item: Any) -> str:
-        late = item.state == S.ACCEPTED and item.deadline_at is not None and item.deadline_at < clock.now()
-        return "row-danger" if late else ""
-
-    def list_buttons(self) -> list[Button]:
-        if not me().of_unit:
-            return []
-        return [Button("book", gettext("预约检定"), "/book/", "get", style="primary", icon="calendar")]
+    # -- buttons -------------------------------------------------------------------------------------------------
 
     def extra_buttons(self, item: Any) -> list[Button]:
+        if item.state == S.DRAFT and me().of_unit:
+            return [Button("edit", gettext("修改"), f"/book/draft/{item.id}", "get", icon="edit")]
         if item.number is None:
             return []
         shown = unmask_button("appointment-phone", item, gettext("查看完整电话"))
-        return [
-            *shown,
-            Button("sheet", gettext("打印预约单"), self.url("sheet", pk=item.id, inline=1), "get", icon="print"),
-        ]
+        sheet = Button("sheet", gettext("打印预约单"), self.url("sheet", pk=item.id, inline=1), "get", icon="print")
+        again = []
+        if me().of_unit and item.state in {S.REJECTED, S.SENT_BACK}:
+            again.append(Button("again", gettext("重新预约"), again_address(item), "get", style="primary"))
+        return [*shown, *again, sheet]
+
+    def take(self, step: Step, item: Any, actor: Any, form: Any) -> Any:
+        """Submission gives instruments their codes and says which orders came of it; other steps as everywhere."""
+        if step.name not in SUBMITS:
+            return super().take(step, item, actor, form)
+        seen = request.form.get("seen_version", "")
+        made = submit(db.session(), actor, item.id, int(seen) if seen.isdecimal() else None)
+        flash(submitted_words(made), "success")
+        return redirect(self.url("show", pk=made.id), 303)
+
+    # -- detail --------------------------------------------------------------------------------------------------
 
     def detail_tabs(self, item: Any) -> list[DetailTab]:
-        rows = [(i, chip(ITEM, i.state)) for i in items_of(item.id)]
-        shown = DetailTab("items", gettext("器具"), "pages/appointment_items.html", {"rows": rows}, count=len(rows))
-        return [shown, *super().detail_tabs(item)]
+        session = db.session()
+        told, rows = receipts(session, item), items_below(session, self.below(item))
+        mine = me().of_unit
+        context = {
+            "rows": [(i, state_of_item(i)) for i in rows],
+            "help": flow_help(session) if mine else {},
+            "cancel": mine and any(i.state in CANCELLABLE for i in rows),
+            "cancellable": CANCELLABLE,
+            "back": self.url("show", pk=item.id),
+            "word": flow_word,
+            "many": len(self.below(item)) > 1,
+        }
+        found = [DetailTab("items", gettext("器具"), "pages/appointment_items.html", context, count=len(rows))]
+        receipt = {"receipts": told, "mode_word": mode_word, "slot_word": slot_word, "word": flow_word}
+        found.append(DetailTab("receipt", gettext("回执单信息"), "pages/appointment_receipt.html", receipt))
+        if mine and item.state not in {S.DRAFT, S.WITHDRAWN}:
+            ways = {"receipts": told, "pressure": any(is_pressure(i) for i in rows)}
+            found.append(DetailTab("guide", gettext("预约后怎么办"), "pages/appointment_guide.html", ways))
+        if item.institute_id is not None and item.state not in {S.DRAFT, S.ADMIN_REVIEW} and not me().has(Role.REG):
+            said = messages_of(session, item)
+            talk = {"messages": said, "may": talks(me(), item) and self.may("say"), "url": self.url("say", pk=item.id)}
+            talk["typed"] = g.get("typed_message", "")
+            found.append(DetailTab("talk", gettext("在线沟通"), "pages/appointment_talk.html", talk, count=len(said)))
+        return [*found, *super().detail_tabs(item)]
+
+    @expose("/say/<pk>", methods=["POST"])
+    @has_access
+    def say(self, pk: str) -> Any:
+        """Write to the other side of an order; a refusal shows the order again with what was typed."""
+        item = self.load_item(pk)
+        text = clean(request.form.get("body"), 1_000)
+        try:
+            write_message(db.session(), me(), item.id, text)
+        except QuanhengError as error:
+            if error.status in {403, 404}:
+                raise
+            db.session.rollback()
+            g.typed_message = text
+            flash(error.sentence, "danger")
+            return self.show(pk), 422
+        flash(gettext("留言已发送。"), "success")
+        return redirect(f"{self.url('show', pk=item.id)}#talk", 303)
 
     def step_choices(self, step: Step, need: Field, item: Any) -> list[tuple[str, str]]:
         if need.kind != "slot":
@@ -159,51 +196,52 @@ class AppointmentView(WorkflowView):
     @has_access
     @permission_name("show")
     def sheet(self, pk: str) -> Any:
-        """The sheet a unit prints and brings along."""
+        """The sheet a unit prints and brings along; of an application that was split all its orders."""
         item = self.load_item(pk)
         buffer = io.BytesIO()
-        render_booking_sheet(sheet_facts(item), buffer)
+        render_booking_sheet(sheet_facts(item, self.below(item), self.state_of(item)), buffer)
         return pdf(buffer.getvalue(), gettext("预约单_%(number)s.pdf", number=str(item)))
 
 
 def items_of(appointment_id: int) -> list[AppointmentItem]:
-    """The instruments of an appointment that the principal has been shown."""
-    statement = (
-        select(AppointmentItem)
-        .where(AppointmentItem.appointment_id == appointment_id)
-        .options(selectinload(AppointmentItem.instrument))
-        .order_by(AppointmentItem.id)
-    )
-    items = list(db.session.execute(statement).scalars())
-    fill_subjects(db.session(), items)
-    return items
+    """The instruments of an order that the principal has been shown."""
+    order = db.session.get(Appointment, appointment_id)
+    return items_below(db.session(), [order]) if order is not None else []
 
 
 PRESSURE = "压力仪表"
 """First level of the catalogue with gauges that must stay free of oil (CAT-10, S3)."""
 
 
-def sheet_facts(a: Appointment) -> BookingFacts:
+def is_pressure(item: AppointmentItem) -> bool:
+    """Whether the instrument is a gauge that must stay free of oil."""
+    return bool(item.instrument.category.level1 == PRESSURE)
+
+
+def sheet_facts(a: Appointment, orders: list[Appointment], state: str) -> BookingFacts:
     """What the printed sheet says; phones on paper are masked whoever prints it."""
-    live = [i for i in items_of(a.id) if i.state not in {"cancelled", "rejected", "returned"}]
+    gone = {"cancelled", "rejected", "returned"}
+    live = [i for i in items_below(db.session(), orders) if i.state not in gone]
     deadline = a.deadline_at.astimezone(clock.ZONE).date() if a.deadline_at else None
     notes: tuple[str, ...] = (
         gettext("送检前请核对器具的型号、编号、使用单位等信息与登记一致，并携带相关资料和配套电源等附件。"),
         gettext("送检的器具应处于正常工作状态；存在故障的，请维修后再送检。"),
         gettext("现场检定的，请与检定机构约定具体时间，并提供必要的人员、场地和设备支持。"),
     )
-    if any(i.instrument.category.level1 == PRESSURE for i in live):
+    if any(is_pressure(i) for i in live):
         notes = (*notes, gettext("禁油压力表须与其他压力表分开装存,以防发生事故。"))
+    bodies = [order.institute for order in orders if order.institute]
+    join = gettext("；").join
     return BookingFacts(
         number=str(a),
-        status_label=APPOINTMENT.label_of(a.state),
+        status_label=APPOINTMENT.label_of(state),
         unit_name=a.unit.name,
         contact=contact_of(a)[0],
         phone_masked=mask_phone(a.contact_phone),
-        institute_name=a.institute.name,
-        institute_address=a.institute.address,
-        institute_phone=a.institute.phone,
-        mode_label=mode_word(a.mode),
+        institute_name=join(dict.fromkeys(body.name for body in bodies)),
+        institute_address=join(dict.fromkeys(body.address for body in bodies)),
+        institute_phone=join(dict.fromkeys(body.phone for body in bodies)),
+        mode_label=join(dict.fromkeys(mode_word(order.mode) for order in orders)),
         slot_label=slot_word(a.slot),
         deadline=deadline,
         printed_at=clock.now().astimezone(clock.ZONE),

@@ -152,7 +152,8 @@ def bulk_page(job: Job, seen: dict[str, Any]) -> Any:
         can_undo=ended and undoable(job) and bool(counts.get("done")),
         poll_url=f"/jobs/{job.id}.json",
         cancel_url=f"/jobs/{job.id}/cancel",
-        back_url=LIST,
+        back_url=LIST if job.params["act"] != "file" else "/filings/list/?state=submitted",
+        back_label=gettext("器具台账") if job.params["act"] != "file" else gettext("查看备案"),
         changes=told_changes(job),
     )
 

@@ -27,9 +27,10 @@ from models.enums import CertificateKind, CertificateState, Conclusion, Role
 from models.types import mask_name
 from views.answers import pdf, whole
 from views.certificate_batch import CertificateBatch
+from views.certificate_draft import DraftForm, fill_snapshot, typed_draft
 from views.edge import clean
 from views.item import result_page
-from views.result_form import ResultForm, add_rows, fill_from_certificate, typed_result
+from views.result_form import add_rows, fill_from_certificate
 from views.stickers import sticker_button
 from views.workflow_view import WorkflowView, me, put_on_form
 
@@ -98,7 +99,16 @@ class CertificateView(CertificateBatch, WorkflowView):
         ),
         (_("签字"), {"fields": ["verifier", "checker", "approver", "issued_at", "reason"]}),
     ]
-    search_columns = ["number", "state", "unit", "instrument", "conclusion", "verified_on", "valid_until"]
+    search_columns = [
+        "number",
+        "instrument",
+        "institute",
+        "verified_on",
+        "state",
+        "unit",
+        "conclusion",
+        "valid_until",
+    ]
     add_columns: list[str] = []
     edit_columns: list[str] = []
     order_columns = ["verified_on", "valid_until"]
@@ -114,7 +124,11 @@ class CertificateView(CertificateBatch, WorkflowView):
         "instrument.serial_no": _("出厂编号"),
         "instrument.model": _("型号规格"),
     }
-    options_urls = {"unit": "/units/options", "instrument": "/instruments/options"}
+    options_urls = {
+        "unit": "/units/options",
+        "instrument": "/instruments/options",
+        "institute": "/institutes/options",
+    }
     choices = {
         "kind": KINDS,
         "conclusion": ((Conclusion.PASS, _("合格"), "ok"), (Conclusion.FAIL, _("不合格"), "danger")),
@@ -126,7 +140,7 @@ class CertificateView(CertificateBatch, WorkflowView):
         "can_show": UNIT | INSTITUTE | REGULATOR,
         "can_step": frozenset({Role.VER, Role.APR, Role.IMG}),
         "can_preview": INSTITUTE,
-        "can_correct": frozenset({Role.APR}),
+        "can_correct": frozenset({Role.VER}),
     }
 
     def tabs(self) -> list[Tab]:
@@ -165,7 +179,7 @@ class CertificateView(CertificateBatch, WorkflowView):
         address = f"/instruments/show/{item.instrument_id}"
         found.append(Button("instrument", gettext("查看器具"), address, "get", icon="scale"))
         found += self._page_step(item, "edit", self.url("draft", pk=item.id))
-        found += self._page_step(item, "correct", self.url("correct", pk=item.id))
+        found += self._page_step(item, "begin_correction", self.url("correct", pk=item.id))
         return found
 
     def _page_step(self, item: Any, name: str, address: str) -> list[Button]:
@@ -236,12 +250,13 @@ class CertificateView(CertificateBatch, WorkflowView):
         if why:
             flash(why, "warning")
             return redirect(self.url("show", pk=pk), 303)
-        form, problems, seen = ResultForm(), [], request.form.get("seen_version", str(item.version))
+        form, problems, seen = DraftForm(), [], request.form.get("seen_version", str(item.version))
         if request.method == "GET":
             fill_from_certificate(form, item)
+            fill_snapshot(form, item)
         elif not add_rows(form) and form.validate():
             try:
-                edit_result(db.session(), actor, item.id, typed_result(form), seen_version=whole(seen))
+                edit_result(db.session(), actor, item.id, typed_draft(form), seen_version=whole(seen))
                 flash(gettext("检定结果已修改。"), "success")
                 return redirect(self.url("show", pk=pk), 303)
             except QuanhengError as error:
@@ -254,9 +269,9 @@ class CertificateView(CertificateBatch, WorkflowView):
     @expose("/correct/<pk>", methods=["GET", "POST"])
     @has_access
     def correct(self, pk: str) -> Any:
-        """Replace an issued paper: the old one stays to be read as 已更正, the new one walks the whole path again."""
+        """Begin to replace an issued paper: it stays in force until the new one has walked the whole path."""
         item, actor = self.load_item(pk), me()
-        step = CERTIFICATE.step("correct")
+        step = CERTIFICATE.step("begin_correction")
         why = why_not(db.session(), CERTIFICATE, item, step, actor)
         if why:
             flash(why, "warning")
@@ -266,7 +281,7 @@ class CertificateView(CertificateBatch, WorkflowView):
         if request.method == "POST":
             try:
                 fresh = correct_certificate(db.session(), actor, item.id, reason, seen_version=whole(seen))
-                flash(gettext("原证书已标记为“已更正”，请检定员修改新的证书草稿并重新提交核验。"), "success")
+                flash(gettext("已生成更正用的证书草稿，请修改后提交核验；新证书签发前原证书继续有效。"), "success")
                 return redirect(self.url("show", pk=fresh.id), 303)
             except QuanhengError as error:
                 db.session.rollback()

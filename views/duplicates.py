@@ -10,10 +10,9 @@ from markupsafe import Markup
 from sqlalchemy import select
 
 from app.errors import NotVisibleError, QuanhengError
-from app.operations.duplicates import LEVELS, candidates, rows_of
+from app.operations.duplicates import LEVELS, candidates, dismiss, dismissed, rows_of, suspect_again
 from app.operations.journal_words import Words, label_of
 from app.operations.merge import CHOOSABLE, DAYS, TWO_SERIALS, merge, merges_of, unmerge
-from app.profiles import switch_on
 from app.workflow import INSTRUMENT
 from app.workflow.journal import plain
 from app.workflow.live import ever_verified
@@ -26,12 +25,6 @@ from views.workflow_view import me
 duplicate_pages = Blueprint("duplicates", __name__)
 SHOWN = 100
 TONES = {"sure": "danger", "likely": "warn", "possible": "info"}
-
-
-@duplicate_pages.before_request
-def _offered() -> None:
-    if not switch_on("merge"):
-        abort(404)
 
 
 @duplicate_pages.get("/duplicates")
@@ -50,6 +43,7 @@ def duplicates() -> str:
         levels=LEVELS,
         tones=TONES,
         merges=merges_of(db.session()),
+        apart=dismissed(db.session()),
         days=DAYS,
     )
 
@@ -89,14 +83,44 @@ def do_unmerge() -> Any:
         abort(404)
     try:
         back = unmerge(db.session(), me(), pk)
-    except NotVisibleError:
-        abort(404)
     except QuanhengError as error:
-        db.session.rollback()
-        flash(error.sentence, "danger")
-        return redirect("/duplicates", 303)
+        return _refused(error)
     flash(gettext("已取消合并，两台器具恢复为合并前的内容。"), "success")
     return redirect(f"/instruments/show/{back.id}", 303)
+
+
+@duplicate_pages.post("/duplicates/dismiss")
+@roles(Role.ENT, Role.SUB, Role.AFF)
+def do_dismiss() -> Any:
+    """不是重复: the pair leaves the list."""
+    a, b = _row("a"), _row("b")
+    try:
+        dismiss(db.session(), me(), a.id, b.id)
+    except QuanhengError as error:
+        return _refused(error)
+    flash(gettext("已标为不是重复，不再列出；需要时可在本页下方撤回。"), "success")
+    return redirect("/duplicates", 303)
+
+
+@duplicate_pages.post("/duplicates/suspect")
+@roles(Role.ENT, Role.SUB, Role.AFF)
+def do_suspect() -> Any:
+    """The pair is listed again."""
+    try:
+        suspect_again(db.session(), me(), _number(request.form.get("dismissal")))
+    except QuanhengError as error:
+        return _refused(error)
+    flash(gettext("已撤回“不是重复”的标记。"), "success")
+    return redirect("/duplicates", 303)
+
+
+def _refused(error: QuanhengError) -> Any:
+    """Back to the list with the sentence; what is not the person's is not there."""
+    if isinstance(error, NotVisibleError):
+        abort(404)
+    db.session.rollback()
+    flash(error.sentence, "danger")
+    return redirect("/duplicates", 303)
 
 
 def _compare(a: Instrument, b: Instrument, problem: str = "") -> str:

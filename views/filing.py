@@ -4,31 +4,56 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import flash, redirect, request
+from flask import abort, flash, redirect, request
 from flask_appbuilder import expose
 from flask_appbuilder.models.filters import BaseFilter
-from flask_appbuilder.security.decorators import has_access
+from flask_appbuilder.security.decorators import has_access, permission_name
 from flask_babel import gettext
 from flask_babel import lazy_gettext as _
-from sqlalchemy import select
+from markupsafe import Markup
+from sqlalchemy import func, select
 from sqlalchemy.orm import selectinload
 
 from app.access.roles import RECEPTION, REGULATOR, UNIT
+from app.errors import QuanhengError
 from app.fab.interface import PGInterface
 from app.fab.parts import Button, DetailTab, Tab
+from app.fab.urls import local_path
+from app.operations import bulk
 from app.operations.account import institutes_for
-from app.operations.filing import STATEMENT
+from app.operations.filing import decide_many, declared, filing_counts, statement_of
 from app.operations.history import instrument_history
-from app.profiles import setting
-from app.workflow import FILING
-from app.workflow.engine import Field, Step
+from app.profiles import setting, switch_on
+from app.workflow import FILING, INSTRUMENT
+from app.workflow.engine import Field, Step, check_input, check_role, fire, why_not
 from models import Filing, Institute, Instrument
 from models.base import db
 from models.enums import FilingState, Level
+from views.bulk import proceed
 from views.edge import clean
-from views.workflow_view import WorkflowView, me
+from views.filing_route import route_tab
+from views.workflow_view import WorkflowView, _state_argument, _typed, me, only_reason, put_on_form
 
 WAITING = (FilingState.SUBMITTED, FilingState.TO_PROCESS, FilingState.TO_CONFIRM)
+PENDING_LIST = "/filings/pending/list/"
+FORMS = ("return", "dispatch", "transfer")
+"""Steps of many rows that ask for more than a reason: a page of their own (/filings/batch)."""
+MOST_TICKED = 200
+OF_INSTRUMENT = {
+    # S4 §四.2, §四.4: what a unit can do with the instruments of a list, beside filing
+    FilingState.RETURNED: ("delete",),
+    FilingState.REVOKED: ("suspend", "scrap"),
+    FilingState.SUSPENDED: ("enable", "scrap"),
+}
+OF_TAB = {
+    FilingState.SUBMITTED: {"withdraw", "allow_province", "approve", "return", "dispatch", "transfer"},
+    FilingState.TO_PROCESS: {"allow_province", "approve", "return", "dispatch", "transfer"},
+    FilingState.TO_CONFIRM: {"confirm", "refuse", "recall"},
+    FilingState.APPROVED: {"revoke"},
+    FilingState.RETURNED: {"submit"},
+}
+"""Steps that the bulk bar of a tab offers."""
+OF_QUEUE = {"approve", "return", "dispatch", "transfer", "confirm", "refuse"}
 RETURN_KINDS = {"incomplete": _("资料不完整"), "not_listed": _("不属于强检目录"), "other": _("其他")}
 
 
@@ -131,7 +156,7 @@ class FilingView(WorkflowView):
         "revoked",
         "suspended",
     )
-    empty_text = _("在器具台账中勾选待备案的器具，再按“提交备案”。")
+    empty_text = _("在“待备案”中勾选器具，再按“提交选中”。")
     exclude_route_methods = {"delete", "download", "options", "add", "edit"}
     base_permissions = ["can_list", "can_show", "can_step"]
     grants = {
@@ -152,17 +177,26 @@ class FilingView(WorkflowView):
         return request.args.get("mine") == "1" and me().of_institute
 
     def tabs(self) -> list[Tab]:
+        if me().of_unit:
+            return unit_tabs(self.state_now())
         found = super().tabs()
         if not me().of_institute:
             return found
         mine = self.mine()
         found = [Tab(t.label, t.url, t.count, t.active and not mine) for t in found]
-        return [Tab(gettext("待本机构处理"), self.url("list", mine=1), None, mine), *found]
+        inner = select(Filing.id).where(Filing.holder_institute_id == me().institute_id, Filing.state.in_(WAITING))
+        count = db.session.scalar(select(func.count()).select_from(inner.limit(10_001).subquery())) or 0
+        return [Tab(gettext("待本机构处理"), self.url("list", mine=1), count, mine), *found]
+
+    def state_now(self) -> str:
+        """The state whose tab is shown, "" for 全部."""
+        states = request.args.getlist(_state_argument(self))
+        return states[0] if len(states) == 1 else ""
 
     def list_buttons(self) -> list[Button]:
         if not me().of_unit:
             return []
-        return [Button("submit", gettext("提交备案"), "/filings/submit?mode=all", "get", style="primary")]
+        return [Button("submit", gettext("提交备案"), PENDING_LIST, "get", style="primary")]
 
     def row_class(self, item: Any) -> str:
         return "row-danger" if item.state in {FilingState.RETURNED, FilingState.REVOKED} else ""
@@ -172,23 +206,154 @@ class FilingView(WorkflowView):
         return f"{instrument.name} {instrument.serial_no}" if instrument is not None else str(item)
 
     def bulk_actions(self) -> list[Button]:
-        """Institutes decide many at once; submitting has a page of its own."""
-        return [b for b in super().bulk_actions() if b.name != "submit"]
+        """What many rows of this tab can take together; 全部 offers all steps, and skips rows that cannot."""
+        actor, url, state, found = me(), self.url("action_post"), self.state_now(), []
+        wanted = OF_TAB.get(FilingState(state), set()) if state else OF_QUEUE if self.mine() else None
+        for step in FILING.steps:
+            if (
+                not (step.bulk or step.name in FORMS)
+                or not actor.has(*step.by)
+                or (step.switch and not switch_on(step.switch))
+            ):
+                continue
+            if wanted is not None and step.name not in wanted:
+                continue
+            if step.name in {"dispatch", "transfer", "recall"} and actor.institute_level != Level.CITY:
+                continue
+            own_page = step.name in FORMS or step.name == "submit"
+            label = gettext("重新提交") if step.name == "submit" else step.label
+            ask = gettext("确定对所选记录办理“%(step)s”吗？不符合条件的会跳过并说明原因。", step=label)
+            style = "danger" if step.danger else "default"
+            reason = only_reason(step)
+            confirm = None if own_page else ask
+            found.append(Button(step.name, label, url, style=style, needs_reason=reason, confirm=confirm))
+        if actor.of_unit and state:
+            found += [self.instrument_button(name, url) for name in OF_INSTRUMENT.get(FilingState(state), ())]
+        return found
+
+    def instrument_button(self, name: str, url: str) -> Button:
+        """停用, 启用, 报废 or 删除 of the ticked filings' instruments."""
+        step = INSTRUMENT.step(name)
+        ask = gettext("确定对所选器具办理“%(step)s”吗？不符合条件的会跳过并说明原因。", step=step.label)
+        style, reason = "danger" if step.danger else "default", name == "scrap"
+        return Button(name, step.label, url, style=style, needs_reason=reason, confirm=ask)
+
+    @expose("/action_post", methods=["POST"])
+    def action_post(self) -> Any:
+        """Some acts have pages of their own, some are the ledger's; the rest are steps of the filings."""
+        name = request.form.get("action", "")
+        if name not in {*FORMS, "submit", "delete", "suspend", "enable", "scrap"}:
+            return super().action_post()
+        if not self.appbuilder.sm.has_access("can_step", self.class_permission_name):
+            abort(403)
+        if not me().has(*(FILING.step(name).by if name in {*FORMS, "submit"} else UNIT)):
+            abort(403)
+        back = local_path(request.form.get("back"), self.url("list"))
+        keys = self.bulk_keys(name)
+        if not isinstance(keys, list):
+            return keys
+        if not keys:
+            flash(gettext("请先勾选要办理的记录。"), "warning")
+            return redirect(back, 303)
+        if name in FORMS:
+            return redirect(f"/filings/batch?step={name}&ids={','.join(map(str, keys))}", 303)
+        rows = select(Filing.instrument_id).where(Filing.id.in_(keys)).order_by(Filing.instrument_id)
+        instruments = list(db.session.scalars(rows))
+        if name == "submit":
+            return redirect(f"/filings/submit?ids={','.join(map(str, instruments))}", 303)
+        return self.act_on_instruments(name, instruments, back)
+
+    def act_on_instruments(self, name: str, keys: list[int], back: str) -> Any:
+        """The ledger's own act on the instruments of the ticked filings."""
+        try:
+            reason = self.reason()
+            job = bulk.choose(db.session(), me(), name, keys, {"reason": reason} if reason else {})
+            return proceed(job, back)
+        except QuanhengError as error:
+            if error.status in {403, 404}:
+                raise
+            db.session.rollback()
+            flash(error.sentence, "warning")
+            return redirect(back, 303)
+
+    def take_each(self, step: Step, keys: list[int], data: dict[str, Any]) -> tuple[int, list[str]]:
+        """Row by row; both sides get one message for the whole click."""
+        result = decide_many(db.session(), me(), step.name, keys, data)
+        return len(result.done), [f"{label}：{why}" for label, why in result.skipped]
+
+    @expose("/batch", methods=["GET", "POST"])
+    @has_access
+    @permission_name("step")
+    def batch(self) -> Any:
+        """退回, 分派 or 转送 of several filings with one form."""
+        step = FILING.step(clean(request.values.get("step"), 20))
+        if step.name not in FORMS:
+            abort(404)
+        check_role(step, me())
+        ids = clean(request.values.get("ids"), 4_000)
+        keys = sorted({int(k) for k in ids.split(",") if k.isascii() and k.isdecimal() and len(k) < 19})[:MOST_TICKED]
+        rows = db.session.execute(select(Filing).where(Filing.id.in_(keys)).order_by(Filing.id)).scalars().all()
+        if not rows:
+            flash(gettext("请先勾选要办理的记录。"), "warning")
+            return redirect(self.url("list", mine=1), 303)
+        form, problems = self.step_form(step, rows[0]), list[str]()
+        if request.method == "POST":
+            data = {need.name: _typed(form, need) for need in step.needs}
+            try:
+                check_input(step, data)
+                done, skipped = self.take_each(step, [row.id for row in rows], data)
+                self.report(step, done, skipped)
+                return redirect(self.url("list", mine=1), 303)
+            except QuanhengError as error:
+                db.session.rollback()
+                problems = put_on_form(form, error)
+        page = self.render_template(
+            "pages/step.html",
+            title=step.label,
+            item=None,
+            form=form,
+            form_errors=problems,
+            view=self,
+            columns=[need.name for need in step.needs],
+            hidden={"step": step.name, "ids": ids},
+            submit_label=gettext("%(step)s（%(n)s条）", step=step.label, n=len(rows)),
+            form_action="/filings/batch",
+            cancel_url=self.url("list", mine=1),
+            intro="、".join(self.row_label(row) for row in rows[:20]) + ("……" if len(rows) > 20 else ""),
+        )
+        return page, 422 if request.method == "POST" else 200
 
     # -- one filing ----------------------------------------------------------------------------------------------
 
     def extra_buttons(self, item: Any) -> list[Button]:
         if not me().of_unit:
             return []
-        found = [Button("instrument", gettext("查看器具"), f"/instruments/show/{item.instrument_id}", "get")]
-        if item.state in {FilingState.PENDING, FilingState.RETURNED}:
+        found = []
+        if item.state in {FilingState.PENDING, FilingState.RETURNED} and item.return_kind != "not_listed":
             found.append(Button("edit", gettext("修改器具信息"), f"/instruments/edit/{item.instrument_id}", "get"))
+        for name in OF_INSTRUMENT.get(FilingState(item.state), ()):
+            step, row = INSTRUMENT.step(name), item.instrument
+            url, why = f"/instruments/step/{name}/{row.id}", why_not(db.session(), INSTRUMENT, row, step, me())
+            ask = gettext("确定对“%(row)s”办理“%(step)s”吗？", row=self.row_label(item), step=step.label)
+            more: dict[str, Any] = {"needs_reason": True} if name == "scrap" else {"confirm": ask}
+            hidden = {"seen_version": str(row.version)}
+            style = "danger" if step.danger else "default"
+            found.append(Button(name, step.label, url, style=style, why_not=why, hidden=hidden, **more))
         return found
+
+    def _facts(self, item: Any) -> list[tuple[Any, list[tuple[Any, Any]]]]:
+        """The instrument's name leads to its own page."""
+        label = self.label_columns["instrument.name"]
+        link = Markup('<a href="/instruments/show/{}">{}</a>').format(item.instrument_id, item.instrument.name)
+        return [
+            (title, [(word, link if word == label else value) for word, value in facts])
+            for title, facts in super()._facts(item)
+        ]
 
     def detail_tabs(self, item: Any) -> list[DetailTab]:
         every = instrument_history(db.session(), me(), item.instrument_id)
         history = self.history_tab(item, [line for line in every if line.entity == FILING.label])
-        return [route_tab(item), history]
+        return [route_tab(every, item.id), history]
 
     def step_choices(self, step: Step, need: Field, item: Any) -> list[tuple[str, str]]:
         """Institutes a filing may go to: near the place of use, the city's counties, or the province's own."""
@@ -208,16 +373,27 @@ class FilingView(WorkflowView):
         """The statement's text stands beside its tick."""
         form = super().step_form(step, item)
         if step.name == "submit":
-            form["declaration"].label.text = STATEMENT
+            statement = statement_of(db.session())
+            form["declaration"].label.text = statement.body
+            form["declaration"].render_kw = {"value": str(statement.version)}
             form["allow_province"].label.text = gettext("市级机构无能力检定时，授权其转送省级机构。")
         return form
 
     def take(self, step: Step, item: Any, actor: Any, form: Any) -> Any:
         """A filing that is sent again carries the instrument's present place of use."""
-        if step.name == "submit" and item.use_division != item.instrument.use_division:
+        if step.name != "submit":
+            return super().take(step, item, actor, form)
+        if item.use_division != item.instrument.use_division:
             item.use_division = item.instrument.use_division
             db.session.flush()
-        return super().take(step, item, actor, form)
+        confirmed = request.form.get("declaration", "")  # the version that was read
+        data = {need.name: _typed(form, need) for need in step.needs}
+        data = declared(db.session(), data, confirmed if confirmed.isdecimal() else None)
+        seen = request.form.get("seen_version", "")
+        version = int(seen) if seen.isdecimal() else None
+        done = fire(db.session(), FILING, item.id, step.name, actor, data, seen_version=version)
+        flash(self.done_sentence(step, done), "success")
+        return redirect(self.url("show", pk=done.id), 303)
 
     @expose("/list/")
     @has_access
@@ -227,34 +403,15 @@ class FilingView(WorkflowView):
         if state and state not in set(FilingState):
             flash(gettext("筛选项“%(text)s”不存在，已忽略。", text=state), "warning")
             return redirect(self.url("list"))
+        if state == FilingState.PENDING and me().of_unit:
+            return redirect(PENDING_LIST)
         return super().list()
 
 
-def route_tab(item: Any) -> DetailTab:
-    """流转经过: every institute that held the filing, who sent it on and why."""
-    hops = item.route or []
-    ids = {h.get("institute") for h in hops} - {None}
-    names = {}
-    if ids:
-        found = db.session.execute(select(Institute.id, Institute.name).where(Institute.id.in_(ids)))
-        names = dict(found.tuples().all())
-    labels = {step.name: step.label for step in FILING.steps}
-    steps = [
-        {
-            "time": str(h.get("at", ""))[:16].replace("T", " "),
-            "who": names.get(h.get("institute"), ""),
-            "what": labels.get(str(h.get("step")), str(h.get("step"))),
-            "note": h.get("reason") or "",
-            "kind": "info",
-        }
-        for h in hops
-    ]
-    if item.target_institute is not None:
-        first = {
-            "time": item.submitted_at,
-            "who": item.target_institute.name,
-            "what": gettext("受理机构"),
-            "kind": "info",
-        }
-        steps = [first, *steps]
-    return DetailTab("route", gettext("流转经过"), "kinds/_history.html", {"steps": steps}, count=len(steps))
+def unit_tabs(shown: str) -> list[Tab]:
+    """The lists of 备案管理 for a unit, with the numbers that each of them shows (WX-07)."""
+    counts, found = filing_counts(db.session()), [Tab(gettext("全部"), "/filings/list/", None, not shown)]
+    for state in FilingView.tab_states:
+        url = PENDING_LIST if state == FilingState.PENDING else f"/filings/list/?state={state}"
+        found.append(Tab(FILING.label_of(state), url, counts[state], shown == state))
+    return found

@@ -1,11 +1,14 @@
 """提交备案 in three ways (FIL-02): the ticked instruments, those a search found, or all that are not yet filed.
 
 The page names the mode; which instruments that means is worked out here, again when the form comes back, and must
-then be as many as the person was shown.
+then be as many as the person was shown. How many of them can be filed is said before: on the page for up to a thousand,
+by the dry run of the bulk act for more. Up to 200 are filed within the click, more by a worker; either way every row
+keeps its outcome for download (app.operations.bulk).
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -14,16 +17,17 @@ from flask_babel import gettext
 from sqlalchemy import select
 
 from app.access.roles import UNIT
-from app.errors import InvalidInputError, QuanhengError
+from app.errors import InvalidInputError, QuanhengError, StaleVersionError
+from app.operations import bulk
 from app.operations.account import institutes_for
-from app.operations.filing import AT_ONCE, STATEMENT, start_submission, submit_filings
+from app.operations.filing import AT_ONCE, check_submission, declared, pending, refusal, statement_of
 from app.operations.ledger_query import ledger_query
 from app.profiles import setting, switch_on
 from app.workflow import INSTRUMENT
+from app.workflow.live import foreseen
 from models import Institute, Instrument
 from models.base import db
-from models.enums import InstrumentState
-from views.edge import ring_after_commit
+from views.bulk import failures, follow
 from views.guards import roles
 from views.workflow_view import chip, me
 
@@ -43,7 +47,7 @@ def chosen_set(mode: str, query: str, ids: str) -> list[int]:
         statement = select(Instrument.id).where(Instrument.id.in_(wanted), Instrument.unit_id == me().unit_id)
         return list(session.scalars(statement.order_by(Instrument.id)))
     found = ledger_query(session, query if mode == "query" else "")
-    found = found.filter(Instrument.state == InstrumentState.UNFILED, Instrument.unit_id == me().unit_id)
+    found = found.filter(pending(), Instrument.unit_id == me().unit_id)
     rows: list[Any] = found.with_entities(Instrument.id).order_by(Instrument.id).limit(MOST).all()
     return [int(row.id) for row in rows]
 
@@ -57,6 +61,20 @@ def offered_institutes(keys: Sequence[int]) -> list[Institute]:
         for institute in institutes_for(session, division, levels=setting("filing", "selectable_levels")):
             found.setdefault(institute.id, institute)
     return list(found.values())
+
+
+def tried(keys: Sequence[int]) -> tuple[int, list[tuple[str, int]]] | None:
+    """How many of these can be filed, and why the others cannot, most frequent first; None where they are too many to be
+    asked within a click. What depends on the institute is not asked yet."""
+    if len(keys) > bulk.TRIED_AT_ONCE:
+        return None
+    session, actor = db.session(), me()
+    reasons: Counter[str] = Counter()
+    with foreseen(session, keys):
+        for row in session.execute(select(Instrument).where(Instrument.id.in_(list(keys)))).scalars():
+            if said := refusal(session, actor, row, {}):
+                reasons[said] += 1
+    return len(keys) - sum(reasons.values()), reasons.most_common()
 
 
 def _mode() -> tuple[str, str, str]:
@@ -89,7 +107,8 @@ def _page(problems: dict[str, str] | None = None, loose: Sequence[str] = (), key
         ids=ids,
         institutes=institutes,
         typed=typed,
-        statement=STATEMENT,
+        statement=statement_of(db.session()),
+        tried=tried(keys),
         problems=problems or {},
         loose=list(loose),
         chip=lambda state: chip(INSTRUMENT, state),
@@ -123,21 +142,30 @@ def submit() -> Any:
         sentence = gettext("可提交的器具已变为 %(n)s 台，请核对后重新确认。", n=len(keys))
         return _page(loose=[sentence], keys=keys), 409
     try:
+        check_submission(keys, data)
+        data = declared(db.session(), data, request.form.get("statement_version"))
+        job = bulk.choose(db.session(), me(), "file", keys, data)
         if len(keys) > AT_ONCE:
-            job = start_submission(db.session(), me(), keys, data)
-            ring_after_commit(job.id)
-            return redirect(f"/jobs/{job.id}", 303)
-        result = submit_filings(db.session(), me(), keys, data)
+            bulk.prepare(db.session(), me(), job)
+            return follow(job)
+        bulk.do_at_once(db.session(), me(), job)
+    except StaleVersionError:
+        db.session.rollback()
+        return _page(loose=[gettext("责任声明已更新，请重新阅读后确认。")], keys=keys), 409
     except QuanhengError as error:
         db.session.rollback()
         problems = error.problems if isinstance(error, InvalidInputError) else {}
         return _page(problems, [] if problems else [error.sentence]), 422
-    if not result.skipped:
-        flash(gettext("已提交 %(n)s 台器具的备案。", n=len(result.done)), "success")
+    counts: Any = job.counts
+    if not counts.get("failed"):
+        flash(gettext("已提交 %(n)s 台器具的备案。", n=counts.get("done", 0)), "success")
         return redirect("/filings/list/?state=submitted", 303)
     return render_template(
         "pages/filing_result.html",
         base_template="layout.html",
         title=gettext("提交备案"),
-        result=result,
+        done=counts.get("done", 0),
+        said=bulk.sentence(job),
+        skipped=failures(job.id, AT_ONCE),
+        job=job,
     )

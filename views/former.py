@@ -14,7 +14,6 @@ from sqlalchemy.orm import Query, selectinload
 from app.access.roles import UNIT
 from app.fab.interface import PGInterface
 from app.fab.parts import Button
-from app.profiles import switch_on
 from app.workflow import INSTRUMENT
 from app.workflow.engine import Step, why_not
 from app.workflow.lifecycle import KEPT
@@ -90,14 +89,6 @@ class FormerView(WorkflowView):
     @has_access
     def step(self, name: str, pk: str) -> Any:
         """Only what this library is for."""
-        if name not in STEPS or not switch_on("former"):
+        if name not in STEPS:
             abort(404)
         return super().step(name, pk)
-
-    @expose("/list/")
-    @has_access
-    def list(self) -> Any:
-        """Not there in deployments without the library."""
-        if not switch_on("former"):
-            abort(404)
-        return super().list()

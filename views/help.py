@@ -15,7 +15,7 @@ from views.guards import roles
 from views.workflow_drawing import draw
 from views.workflow_view import chip
 
-NOTE = re.compile(r"S[0-9]\b|own\b|WORKFLOWS|replaces")
+NOTE = re.compile(r"S[0-9]\b|own\b|WORKFLOWS|ROLES|BEYOND|[A-Z]{3}-[0-9]|replaces")
 help_pages = Blueprint("help_pages", __name__, url_prefix="/help")
 
 

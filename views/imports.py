@@ -14,13 +14,12 @@ from sqlalchemy import case, func, select
 
 from app.access.roles import UNIT
 from app.documents.xlsx import write_rows
-from app.errors import QuanhengError
+from app.errors import QuanhengError, SwitchedOffError
 from app.fab.paging import Pager
 from app.fab.parts import Choice
 from app.fab.request_filters import page_args
 from app.intake.reference import ReferenceTables
 from app.intake.rulebook import PSEUDO_CODES
-from app.intake.workbook import write_template
 from app.operations import import_change, import_templates, ledger_import
 from app.operations.ledger_fields import label_of, ledger_fields, ledger_noun
 from app.operations.reference_tables import reference_tables
@@ -154,14 +153,16 @@ def nozzle_template() -> Any:
 
 
 def _filled(name: str, mode: str) -> Any:
-    if mode not in setting("import", "modes"):
-        abort(404)
+    if mode not in ledger_import.modes():
+        raise SwitchedOffError
     found = import_templates.rows(db.session(), me(), mode)
     return _sheet(f"{name}.xlsx", lambda out: write_rows(out, import_templates.headings(mode), found, sheet_name=name))
 
 
 def _template(out: Path, ref: ReferenceTables) -> None:
     coded = bool(setting("ledger", "coded_fields"))
+    from app.intake.workbook import write_template  # loaded with its writer when somebody asks for a template
+
     write_template(out, ref, fields=ledger_fields(), coded=coded, noun=ledger_noun())
 
 

@@ -9,11 +9,15 @@ from flask import current_app, g, redirect
 from flask_appbuilder import IndexView, expose
 from flask_babel import gettext
 from flask_login import current_user
+from sqlalchemy import select
 
 from app import clock
 from app.access.principal import Principal, current_principal
+from app.operations.clocks import InstituteDay, institute_day
 from app.operations.home import Card, home_figures
 from app.operations.saved_views import pinned_views
+from app.profiles import switch_on
+from models import Instrument
 from models.base import db
 from models.enums import Role
 
@@ -49,7 +53,23 @@ class HomeView(IndexView):
             body=principal.body,
             lapsed=lapsed_on(),
             today=clock.today(),
+            first_steps=nothing_yet(principal),
+            institute_day=day_of_institute(principal),
         )
+
+
+def day_of_institute(principal: Principal) -> InstituteDay | None:
+    """Today's visits, what waits and the weeks ahead, for reception and heads where bookings are made here."""
+    if not (principal.of_institute and principal.has(Role.REC, Role.IMG) and switch_on("appointment")):
+        return None
+    return institute_day(db.session(), principal)
+
+
+def nothing_yet(principal: Principal) -> bool:
+    """A unit whose ledger is still empty: its first page says how to begin instead of counting to nought."""
+    if not principal.has(Role.ENT, Role.SUB):
+        return False
+    return db.session.scalar(select(Instrument.id).limit(1)) is None
 
 
 def lapsed_on() -> date | None:

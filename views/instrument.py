@@ -6,7 +6,7 @@ from typing import Any
 
 from flask_babel import gettext
 from flask_babel import lazy_gettext as _
-from sqlalchemy.orm import selectinload
+from sqlalchemy.orm import joinedload, selectinload
 
 from app.access.roles import INSTITUTE, REGULATOR, UNIT
 from app.fab.interface import PGInterface
@@ -19,8 +19,10 @@ from app.workflow.engine import why_not
 from models import Instrument
 from models.base import db
 from models.enums import Conclusion
+from views.amendment import amendment_button
+from views.filing_route import filing_tabs
 from views.instrument_entry import EntryPages, complete_button, own_files_tab
-from views.instrument_list import LedgerList
+from views.instrument_list import LedgerList, count_cap
 from views.instrument_tabs import booking_tab, certificate_tab, file_tab, filing_tab
 from views.transfer import transfer_button
 from views.workflow_view import me
@@ -36,11 +38,12 @@ class InstrumentView(EntryPages, LedgerList):
     datamodel = PGInterface(
         Instrument,
         load=(
-            selectinload(Instrument.category),
-            selectinload(Instrument.unit),
-            selectinload(Instrument.division),
-            selectinload(Instrument.institute),
+            joinedload(Instrument.category),
+            joinedload(Instrument.division),
+            joinedload(Instrument.institute),
+            selectinload(Instrument.unit),  # its scope is too much to ask for beside every row
         ),
+        cap=count_cap,
     )
     workflow = INSTRUMENT
     noun, unit_word = _("器具"), _("台")
@@ -106,11 +109,11 @@ class InstrumentView(EntryPages, LedgerList):
         found = []
         if item.state == "unfiled" and switch_on("filing"):
             found.append(Button("file", gettext("提交备案"), f"/filings/submit?ids={item.id}", "get", style="primary"))
-        if item.state == "in_use":
+        if item.state == "in_use" and switch_on("appointment"):
             found.append(Button("book", gettext("预约检定"), f"/book/?ids={item.id}", "get", style="primary"))
         found += complete_button(item, self.url("complete", pk=item.id))
         found.append(Button("copy", gettext("复制"), self.url("copy", pk=item.id), "get"))
-        return found + transfer_button(item)
+        return found + amendment_button(item) + transfer_button(item)
 
     def why_not(self, name: str, item: Any) -> str | None:
         if name != "edit":
@@ -118,6 +121,8 @@ class InstrumentView(EntryPages, LedgerList):
         return why_not(db.session(), self.workflow, item, self.workflow.step("edit"), me())
 
     def detail_tabs(self, item: Any) -> list[DetailTab]:
-        history = self.history_tab(item, instrument_history(db.session(), me(), item.id))
-        tabs = [history, certificate_tab(item), booking_tab(item), file_tab(item), filing_tab(item)]
-        return [*tabs, *own_files_tab(item)]
+        lines = instrument_history(db.session(), me(), item.id)
+        history = self.history_tab(item, lines)
+        booked = [booking_tab(item)] if switch_on("appointment") else []
+        filed = [filing_tab(item), *filing_tabs(lines)] if switch_on("filing") else []
+        return [history, certificate_tab(item), *booked, file_tab(item), *filed, *own_files_tab(item)]

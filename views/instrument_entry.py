@@ -19,7 +19,7 @@ from app.operations.assignment import proposed_institute
 from app.operations.completeness import complete_info, missing_of
 from app.operations.instrument import add_instrument, edit_instrument, locked_fields, row_policy, same_instrument
 from app.operations.ledger_fields import extra_fields, ledger_noun
-from app.operations.nozzles import nozzles_of, set_nozzles
+from app.operations.nozzles import nozzles_of
 from app.operations.reference_tables import reference_tables
 from app.profiles import setting
 from models.base import db
@@ -136,9 +136,10 @@ class EntryPages(WorkflowView):
             row = checked(form, values=values)
             if cured:
                 return self.form_page(form, title, notes=notes_of(row), **more)
-            made = write(dict(row.values))
+            typed: dict[str, Any] = dict(row.values)
             if "nozzles" in form and "nozzles" not in more.get("locked", ()):
-                set_nozzles(db.session(), made, typed_nozzles())
+                typed["nozzles"] = typed_nozzles()
+            made = write(typed)
             if "attachments" in form:
                 _keep_files(made)
         except QuanhengError as error:

@@ -10,18 +10,20 @@ from flask_appbuilder import expose
 from flask_appbuilder.security.decorators import has_access, permission_name
 from flask_babel import gettext
 from flask_babel import lazy_gettext as _
-from markupsafe import Markup
+from markupsafe import Markup, escape
 from sqlalchemy import func, select
 from werkzeug.datastructures import MultiDict
 
 from app import clock
 from app.fab.filterbar import Box, build_boxes
 from app.fab.formats import plain
+from app.fab.interface import PGInterface
 from app.fab.paging import CappedInt
 from app.fab.parts import Button, Tab, state_chip
 from app.fab.urls import address, args_of, join, local_path
 from app.operations import ledger_columns, ledger_export
 from app.operations.band import LABELS, TONES, Band, band_condition, band_of_row, row_class, scheme, tab_label
+from app.operations.completeness import MARK, missing_of
 from app.operations.ledger_fields import ledger_noun
 from app.operations.ledger_list import bookings_of, level1_names
 from app.operations.ledger_query import CONDITIONS, OWN, SEARCH_COLUMNS, band_of_args, narrow, own_value
@@ -30,6 +32,7 @@ from app.workflow.engine import starts_somewhere
 from models import Instrument
 from models.base import db
 from models.enums import InstrumentState, Role
+from views.basket import put_aside
 from views.bulk import start_act
 from views.edge import clean, ring_after_commit
 from views.workflow_view import WorkflowView, _state_argument, chip, me
@@ -48,12 +51,17 @@ WORDS_OF_OWN = {
 }
 LISTS_OPERATIONS = {
     # manual 004 §三.1: what each list of 仪器管理 offers, and nothing else (LED-24)
-    Band.DUE.value: frozenset({"book"}),
-    Band.OVERDUE.value: frozenset({"book", "suspend"}),
+    Band.DUE.value: frozenset({"book", "basket"}),
+    Band.OVERDUE.value: frozenset({"book", "basket", "suspend"}),
     Band.INVALID.value: frozenset({"suspend"}),
-    Band.FAILED.value: frozenset({"book", "suspend"}),
+    Band.FAILED.value: frozenset({"book", "basket", "suspend"}),
     InstrumentState.SCRAPPED.value: frozenset[str](),
 }
+
+
+def count_cap() -> int:
+    """How far the rows of the list are counted: a unit's own nearly always to the last one, everybody's as far as tabs."""
+    return PGInterface.COUNT_CAP if me().of_unit else CAP
 
 
 class LedgerList(WorkflowView):
@@ -92,6 +100,18 @@ class LedgerList(WorkflowView):
         return widgets
 
     def show_value(self, item: Any, column: str) -> Any:
+        shown = self.plain_value(item, column)
+        if column != self.mark_column() or item.state in LATE_TABS or not me().of_unit or not missing_of(item):
+            return shown
+        return escape(shown) + Markup(" ") + state_chip("warn", MARK)
+
+    def mark_column(self) -> str:
+        """Where 待完善 stands: beside the state, or in the first column where the state is not shown (LED-16)."""
+        shown = self.columns_now()
+        return "state" if "state" in shown else shown[0]
+
+    def plain_value(self, item: Any, column: str) -> Any:
+        """A cell without the mark."""
         if column == "band":
             band = self.band(item)
             return plain(None) if band is Band.QUIET else state_chip(TONES[band], LABELS[band])
@@ -130,6 +150,8 @@ class LedgerList(WorkflowView):
             elif box := made.get(PLAIN_BOXES.get(key, key)):
                 box.label = ledger_columns.heading(key) if key != "name" or me().of_unit else box.label
                 found.append(box)
+        if me().of_unit:
+            found.append(self.own_box("incomplete", MARK))
         return found
 
     def word_of_own(self, key: str) -> Any:
@@ -142,6 +164,7 @@ class LedgerList(WorkflowView):
             "level1": lambda: [(name, name) for name in level1_names(db.session())],
             "last_result": lambda: [("pass", _("合格")), ("fail", _("不合格")), ("none", _("无检定记录"))],
             "booked": lambda: [("1", _("预约中")), ("0", _("不在预约中"))],
+            "incomplete": lambda: [("1", _("是")), ("0", _("否"))],
         }
         kind = "select" if key in options else "text"
         box = Box(key, label, kind, [f"{OWN}{key}"], [own_value(request.args, key)], hint=hint, own=True)
@@ -228,7 +251,7 @@ class LedgerList(WorkflowView):
             return None
         shown = self.tab_now()
         if not shown:
-            return frozenset({"file", "suspend", "scrap", "delete", "edit", "copy", "add", "clear", "import", "export"})
+            return frozenset({"file", "suspend", "scrap", "delete", "edit", "copy", "add", "import", "export"})
         return LISTS_OPERATIONS.get(shown)
 
     def row_buttons(self, item: Any) -> list[Button]:
@@ -246,7 +269,7 @@ class LedgerList(WorkflowView):
         allowed, found = self.allowed(), []
         if me().of_unit and (allowed is None or "import" in allowed):
             found.append(Button("import", gettext("导入"), "/imports/new", "get", icon="upload"))
-        if me().of_unit and allowed is not None and "clear" in allowed:
+        if me().of_unit and switch_on("clear") and not self.tab_now():
             found.append(Button("clear", gettext("清空"), "/bulk/clear"))
         return found
 
@@ -283,6 +306,7 @@ class LedgerList(WorkflowView):
                 found.append(Button("file", gettext("提交备案"), url, style="primary"))
             if switch_on("appointment"):
                 found.append(Button("book", gettext("预约检定"), url))
+                found.append(Button("basket", gettext("加入待处理"), url))
         for name in BULK:
             step = self.workflow.step(name)
             if not actor.has(*step.by) or (step.switch and not switch_on(step.switch)) or not starts_somewhere(step):
@@ -304,7 +328,7 @@ class LedgerList(WorkflowView):
             if not self.appbuilder.sm.has_access("can_step", self.class_permission_name):
                 abort(403)
             return start_act(name, local_path(request.form.get("back"), self.url("list")), self.reason())
-        if name not in {"file", "book"}:
+        if name not in {"file", "book", "basket"}:
             return super().action_post()
         if not me().of_unit:
             abort(403)
@@ -317,6 +341,9 @@ class LedgerList(WorkflowView):
             return keys
         if not keys:
             flash(gettext("请先勾选要办理的记录。"), "warning")
+            return redirect(local_path(request.form.get("back"), self.url("list")), 303)
+        if name == "basket":
+            put_aside(keys)
             return redirect(local_path(request.form.get("back"), self.url("list")), 303)
         target = "/filings/submit" if name == "file" else "/book/"
         return redirect(f"{target}?ids={','.join(map(str, keys))}", 303)
@@ -334,6 +361,7 @@ class LedgerList(WorkflowView):
         args = args_of(query)
         wanted = self.wanted_export(args)
         if posted:
+            ledger_export.count_export(me())
             job = ledger_export.start_export(db.session(), me(), query, wanted)
             ring_after_commit(job.id)
             return redirect(f"/jobs/{job.id}", 303)
@@ -343,6 +371,7 @@ class LedgerList(WorkflowView):
             drop = ("layout", "format", "columns")
             kept = MultiDict((k, v) for k, v in args.items(multi=True) if k not in drop)
             return redirect(join(self.url("list"), kept), 303)
+        ledger_export.count_export(me())
         if wanted.kind == "csv":
             return self.stream_csv(query, wanted)
         data = ledger_export.workbook(db.session(), query, wanted)

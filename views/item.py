@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import abort, flash, redirect, request
+from flask import abort, flash, g, redirect, request
 from flask_appbuilder import expose
 from flask_appbuilder.security.decorators import has_access
 from flask_babel import gettext
@@ -15,18 +15,24 @@ from sqlalchemy.orm import selectinload
 from app.access.roles import INSTITUTE, REGULATOR, UNIT
 from app.errors import QuanhengError
 from app.fab.actions import MAX_ROWS
+from app.fab.formats import plain
 from app.fab.interface import PGInterface
-from app.fab.parts import Button
+from app.fab.parts import Button, DetailTab
+from app.operations.appointment_receipt import as_submitted, flow_help, flow_word
 from app.operations.certificate import LIVE_PAPER, record_result
+from app.operations.history import entity_history
+from app.operations.task import tasks_of_items, waits_on_site
+from app.profiles import switch_on
 from app.workflow import ITEM
 from app.workflow.item import COUNTER
 from app.workflow.subjects import fill_subjects
 from models.appointment import Appointment, AppointmentItem
 from models.base import db
 from models.certificate import Certificate
+from models.commission import Task
 from models.enums import Conclusion, ItemState, Role
 from views.answers import ids_of
-from views.appointment import mode_word, slot_word
+from views.appointment_words import mode_word, slot_word, state_of_item
 from views.result_form import ResultForm, add_rows, fill_from_item, typed_result
 from views.workflow_view import WorkflowView, me, put_on_form
 
@@ -112,6 +118,7 @@ class ItemView(WorkflowView):
 
     def rows_of_page(self, items: Any) -> None:
         fill_subjects(db.session(), items)
+        g.item_tasks = tasks_of_items(db.session(), items)
 
     def load_item(self, pk: Any) -> Any:
         item = super().load_item(pk)
@@ -121,11 +128,31 @@ class ItemView(WorkflowView):
     def row_label(self, item: Any) -> str:
         return str(item.instrument)
 
+    def as_applied(self, item: Any, column: str) -> str:
+        """The instrument as the ledger had it when the order was submitted; what changed since is said (APT-11)."""
+        then, now = as_submitted(item, column.removeprefix("instrument."))
+        if then == now or not then:
+            return str(plain(now))
+        return gettext("%(then)s（台账现为：%(now)s）", then=then, now=plain(now))
+
+    def detail_tabs(self, item: Any) -> list[DetailTab]:
+        """流程信息 first: where it stands, what that means, and how it came there (APT-08)."""
+        steps = [
+            {"time": line.at, "what": line.after, "who": f"{line.who}，{line.body}".strip("，"), "note": line.reason}
+            for line in entity_history(db.session(), me(), ITEM.name, item.id)
+        ]
+        word = flow_word(item)
+        shown = {"chip": state_of_item(item), "said": flow_help(db.session()).get(word, ""), "steps": steps}
+        flow = DetailTab("flow", gettext("流程信息"), "pages/item_flow.html", shown)
+        return [flow, *super().detail_tabs(item)]
+
     def show_value(self, item: Any, column: str) -> Any:
+        if column.startswith("instrument."):
+            return self.as_applied(item, column)
         if column == "appointment.slot":
             return slot_word(item.appointment.slot)
         if column == "appointment.mode":
-            return mode_word(item.appointment.mode)
+            return mode_word(item.mode or item.appointment.mode)
         if column == "appointment.number":
             return str(item.appointment)
         return super().show_value(item, column)
@@ -137,9 +164,13 @@ class ItemView(WorkflowView):
         actor, found = me(), []
         mine = actor.has(Role.VER) and item.institute_id == actor.institute_id
         paper = live_paper(item.id) if item.state in {S.VERIFYING, S.DONE} else None
-        if mine and paper is None and item.state in {S.RECEIVED, S.VERIFYING}:
+        recordable = item.state in {S.RECEIVED, S.VERIFYING} or waits_on_site(item)
+        task = task_of_item(item) if mine and recordable and paper is None else None
+        if mine and paper is None and recordable and (task is None or task.verifier_id == actor.account_id):
             label = gettext("录入结果")
             found.append(Button("record", label, self.url("record", pk=item.id), "get", style="primary", icon="edit"))
+        if task is not None:
+            found.append(Button("task", gettext("查看检定任务"), f"/tasks/show/{task.id}", "get"))
         if paper is not None:
             address = f"/certificates/show/{paper.id}"
             found.append(Button("paper", gettext("查看证书"), address, "get", icon="award"))
@@ -153,20 +184,24 @@ class ItemView(WorkflowView):
         if me().has(*COUNTER):
             label = ITEM.step("receive").label
             found.insert(0, Button("receive", label, self.url("action_post"), style="default"))
+        if me().has(Role.VER):
+            found.append(Button("record", gettext("录入结果"), self.url("action_post"), style="default"))
         return found
 
     @expose("/action_post", methods=["POST"])
     def action_post(self) -> Any:
-        """As for every workflow; 收样核对 leads to its confirmation."""
-        if request.form.get("action") != "receive":
+        """As for every workflow; 收样核对 leads to its confirmation, 录入结果 to the page of many results."""
+        act = request.form.get("action", "")
+        if act not in {"receive", "record"}:
             return super().action_post()
-        keys = self.bulk_keys("receive")
+        keys = self.bulk_keys(act)
         if not isinstance(keys, list):
             return keys
         if not keys:
             flash(gettext("请先勾选要办理的记录。"), "warning")
             return redirect(self.get_redirect(), 303)
-        return redirect(self.url("receive", ids=",".join(str(k) for k in keys)), 303)
+        joined = ",".join(str(k) for k in keys)
+        return redirect(f"/results/batch?ids={joined}" if act == "record" else self.url("receive", ids=joined), 303)
 
     @expose("/receive", methods=["GET", "POST"])
     @has_access
@@ -212,9 +247,12 @@ class ItemView(WorkflowView):
     def record(self, pk: str) -> Any:
         """The verification record; it drafts the certificate or the notice of rejection that the conclusion asks for."""
         item = self.load_item(pk)
+        if (task := task_of_item(item)) is not None:
+            return redirect(f"/tasks/record/{task.id}", 303)
         form, problems = ResultForm(), []
         if request.method == "GET":
-            if item.state not in {S.RECEIVED, S.VERIFYING} or live_paper(item.id) is not None:
+            ready = item.state in {S.RECEIVED, S.VERIFYING} or waits_on_site(item)
+            if not ready or live_paper(item.id) is not None:
                 word = ITEM.label_of(item.state)
                 flash(gettext("当前状态为“%(word)s”，不能录入结果。", word=word), "warning")
                 return redirect(self.url("show", pk=pk), 303)
@@ -254,6 +292,16 @@ def result_page(
         until=form.preview(),
     )
     return page, 422 if request.method == "POST" and not asked else 200
+
+
+def task_of_item(item: AppointmentItem) -> Task | None:
+    """The task that the counter made of an item; read for a whole page at once where there is one."""
+    if not switch_on("commission"):
+        return None
+    known: dict[int, Task] | None = g.get("item_tasks")
+    if known is None:
+        known = tasks_of_items(db.session(), [item])
+    return known.get(item.id)
 
 
 def live_paper(item_id: int) -> Certificate | None:

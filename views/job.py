@@ -13,8 +13,7 @@ from app import clock
 from app.errors import QuanhengError
 from app.fab.paging import Pager
 from app.fab.request_filters import page_args
-from app.operations import bulk, certificate_files, ledger_export, ledger_import
-from app.operations import filing as filing_operations
+from app.operations import bulk, certificate_files, ledger_export, ledger_import, verification_records
 from app.operations.job import cancel_job
 from models import Job
 from models.base import db
@@ -67,6 +66,8 @@ def show(pk: int) -> Any:
         return redirect(f"/imports/{job.id}/mapping") if job.phase == "map" else import_page(job)
     if job.kind == ledger_import.KIND and job.phase == "commit" and job.state in {JobState.DONE, JobState.CANCELLED}:
         return import_page(job)
+    if job.kind == verification_records.KIND and job.state == JobState.WAITING:
+        return redirect(f"/verification-records/upload/{job.id}")
     if job.kind == bulk.KIND:
         return bulk_page(job, view_of(job))
     back, label = back_of(job)
@@ -135,8 +136,6 @@ def view_of(job: Job) -> dict[str, Any]:
     if job.kind == ledger_import.KIND and (waiting or (job.phase == "commit" and job.state == JobState.DONE)):
         label = gettext("查看检查结果") if waiting else gettext("查看导入结果")
         seen |= {"result_url": f"/jobs/{job.id}", "result_label": label}
-    if job.kind == filing_operations.KIND and job.state == JobState.DONE:
-        seen |= {"result_url": "/filings/list/?state=submitted", "result_label": gettext("查看备案")}
     return seen
 
 
@@ -147,12 +146,14 @@ def message_of(job: Job) -> str:
         return gettext("正在逐台办理。") if job.phase == bulk.COMMIT else gettext("正在逐台试办，尚未办理。")
     if job.kind == ledger_import.KIND and job.state in {JobState.QUEUED, JobState.RUNNING}:
         return gettext("正在写入台账。") if job.phase == "commit" else gettext("正在逐行检查，尚未写入台账。")
-    if job.kind == filing_operations.KIND and counts:
-        return gettext("成功%(a)s条，未办理%(b)s条。", a=counts.get("filed", 0), b=counts.get("skipped", 0))
     if job.kind == ledger_export.KIND and job.state == JobState.DONE:
         return gettext("共导出 %(n)s 台器具。", n=counts.get("rows", 0))
     if job.kind in certificate_files.KINDS and job.state == JobState.DONE:
         return gettext("共 %(n)s 份证书。", n=counts.get("rows", 0))
+    if job.kind == verification_records.KIND and job.state == JobState.DONE:
+        done, linked, repeats = (counts.get(key, 0) for key in ("written", "linked", "repeats"))
+        words = gettext("已报送%(n)s条，其中%(m)s条自动关联到器具", n=done, m=linked)
+        return words + gettext("；%(k)s条以前报送过，未变更。", k=repeats)
     return ""
 
 
@@ -166,12 +167,12 @@ def seconds_left(job: Job) -> int:
 
 def back_of(job: Job) -> tuple[str, str]:
     """Where the page leads back to."""
-    if job.kind == filing_operations.KIND:
-        return "/filings/list/", gettext("备案管理")
     if job.kind == ledger_import.KIND and job.state in {JobState.FAILED, JobState.CANCELLED}:
         return "/imports/new", gettext("重新上传")
     if job.kind in certificate_files.KINDS:
         return "/certificates/list/", gettext("证书")
+    if job.kind == verification_records.KIND:
+        return "/unmatched/list/", gettext("未匹配检定记录")
     return "/instruments/list/", gettext("器具台账")
 
 

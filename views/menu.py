@@ -17,8 +17,10 @@ from app.fab.menu import MenuItem, SideMenu, init_menu
 from app.operations.band import warning_bands
 from app.operations.todo import BADGE, Todo, todos
 from app.profiles import profile, setting, switch_on
+from app.workflow.item import COUNTER
 from models.base import db
 from models.enums import Role
+from views.switched import offered_here
 
 REG, ADM = frozenset({Role.REG}), frozenset({Role.ADM})
 FLOW, MINE, PEOPLE, SYSTEM = _("检定"), _("我的"), _("机构与账号"), _("系统")
@@ -37,6 +39,13 @@ class PageItem(MenuItem):
 
     def active(self) -> bool:
         return request.path == self.href
+
+
+class FilingItem(MenuItem):
+    """备案管理: its lists and the form are views of their own below one address."""
+
+    def active(self) -> bool:
+        return request.path.startswith("/filings/")
 
 
 PERSONAL_CENTRE = (
@@ -104,7 +113,7 @@ ITEMS = (
         group=LEDGER,
     ),
     MenuItem("imports", _("导入台账"), href="/imports/new", icon="upload", roles=_roles(UNIT), group=LEDGER),
-    MenuItem(
+    FilingItem(
         "filings",
         _("备案管理"),
         "FilingView.list",
@@ -112,6 +121,16 @@ ITEMS = (
         roles=_roles(UNIT | RECEPTION | REG),
         group=LEDGER,
         badge="filings",
+        switch="filing",
+    ),
+    MenuItem(
+        "amendments",
+        _("备案变更"),
+        "AmendmentView.list",
+        icon="file",
+        roles=_roles(UNIT | RECEPTION | REG),
+        group=LEDGER,
+        badge="amendments",
         switch="filing",
     ),
     MenuItem(
@@ -137,7 +156,7 @@ ITEMS = (
         _("变更使用单位"),
         "TransferView.list",
         icon="users",
-        roles=_roles(UNIT),
+        roles=_roles(UNIT | REG),
         group=LEDGER,
         switch="transfer_unit",
     ),
@@ -155,6 +174,15 @@ ITEMS = (
     MenuItem(
         "book", _("预约检定"), href="/book/", icon="calendar", roles=_roles(UNIT), group=FLOW, switch="appointment"
     ),
+    PageItem(
+        "basket",
+        _("待处理列表"),
+        href="/book/basket",
+        icon="inbox",
+        roles=_roles(UNIT),
+        group=FLOW,
+        switch="appointment",
+    ),
     MenuItem(
         "appointments",
         _("预约单"),
@@ -164,6 +192,19 @@ ITEMS = (
         group=FLOW,
         badge="bookings",
         switch="appointment",
+    ),
+    PageItem("counter", _("前台受理"), href="/counter/", icon="inbox", roles=_roles(COUNTER), group=FLOW),
+    MenuItem(
+        "commissions",
+        _("委托单"),
+        "CommissionView.list",
+        icon="file",
+        roles=_roles(BUSINESS),
+        group=FLOW,
+        switch="commission",
+    ),
+    MenuItem(
+        "tasks", _("检定任务"), "TaskView.list", icon="log", roles=_roles(INSTITUTE), group=FLOW, switch="commission"
     ),
     MenuItem(
         "items", _("收样与检定"), "ItemView.list", icon="check", roles=_roles(INSTITUTE), group=FLOW, badge="tasks"
@@ -178,6 +219,16 @@ ITEMS = (
         badge="papers",
     ),
     MenuItem(
+        "unmatched",
+        _("未匹配检定记录"),
+        "UnmatchedView.list",
+        icon="log",
+        roles=_roles(UNIT | frozenset({Role.REC, Role.VER, Role.IMG}) | REG),
+        group=FLOW,
+        badge="unmatched",
+        switch="unmatched",
+    ),
+    MenuItem(
         "slots",
         _("预约时段"),
         "SlotView.list",
@@ -186,6 +237,8 @@ ITEMS = (
         group=FLOW,
         switch="appointment.slots",
     ),
+    PageItem("clocks", _("时限看板"), href="/clocks/", icon="clock", roles=_roles(BUSINESS), group=FLOW),
+    PageItem("feeds", _("日历订阅"), href="/feeds/", icon="calendar", roles=_roles(UNIT | INSTITUTE), group=FLOW),
     *PERSONAL_CENTRE,
     PageItem("unit", _("企业信息维护"), href="/unit", icon="building", roles=ENTERPRISE | LINKED, group=PEOPLE),
     MenuItem(
@@ -196,6 +249,14 @@ ITEMS = (
         roles=frozenset({Role.ENT.value}),
         group=PEOPLE,
         switch="subaccounts",
+    ),
+    MenuItem(
+        "verifier_projects",
+        _("检定员项目"),
+        "VerifierProjectView.list",
+        icon="award",
+        roles=_roles(frozenset({Role.IMG, Role.VER})),
+        group=PEOPLE,
     ),
     MenuItem("staff", _("机构人员"), "StaffView.list", icon="users", roles=MANAGER, group=PEOPLE),
     MenuItem(
@@ -239,6 +300,18 @@ ITEMS = (
         badge="messages",
     ),
     MenuItem("categories", _("强检目录"), "CategoryView.list", icon="log", roles=_roles(ADM), group=SYSTEM),
+    MenuItem(
+        "regulations", _("检定规程"), "RegulationView.list", icon="file", roles=_roles(ADM | INSTITUTE), group=SYSTEM
+    ),
+    MenuItem(
+        "assignment_rules",
+        _("指派规则"),
+        "AssignmentRuleView.list",
+        icon="log",
+        roles=_roles(ADM | REG),
+        group=SYSTEM,
+        switch="appointment",
+    ),
     MenuItem("rules", _("填写规则"), "CategoryRuleView.list", icon="help", roles=_roles(ADM), group=SYSTEM),
     MenuItem("calendar", _("工作日历"), "CalendarView.list", icon="calendar", roles=_roles(ADM), group=SYSTEM),
     MenuItem(
@@ -274,7 +347,8 @@ def my_todos(cap: int = BADGE) -> list[Todo]:
     """The to-do lines of this request, asked for once; the home page asks first and for more than the menu needs."""
     if "todos" not in g:
         principal = current_principal()
-        g.todos = todos(db.session(), principal, cap) if principal and principal.account_id else []
+        lines = todos(db.session(), principal, cap) if principal and principal.account_id else []
+        g.todos = [line for line in lines if offered_here(line.url)]  # nothing to do on a page that is not there
     return g.todos
 
 
@@ -338,6 +412,8 @@ def current_face() -> Face:
             NavLink(_("首页"), "/"),
             NavLink(_("器具查询"), "/instruments"),
             NavLink(_("证书核验"), "/v"),
+            *((NavLink(_("证书下载"), "/d/"),) if switch_on("commission") else ()),
+            *((NavLink(_("预约单查询"), "/booking-query"),) if switch_on("appointment") else ()),
             NavLink(_("注册"), "/register"),
             NavLink(_("登录"), "/login/"),
         ),

@@ -114,7 +114,9 @@ def fill_from_item(form: ResultForm, item: AppointmentItem) -> None:
     """Defaults of a new record: today, the cycle of the catalogue, where the instrument stands."""
     form.verified_on.data = clock.today()
     form.cycle_months.data = item.instrument.category.cycle_months
-    form.place.data = item.instrument.place if item.appointment.mode == "onsite" else item.institute.address
+    form.place.data = (
+        item.instrument.place if item.appointment.mode == "onsite" else item.institute.address if item.institute else ""
+    )
 
 
 def fill_from_certificate(form: ResultForm, certificate: Certificate) -> None:

@@ -11,6 +11,7 @@ from app.operations.search import MOST, find
 from models.base import db
 from views.edge import clean
 from views.guards import roles
+from views.switched import offered_here
 from views.workflow_view import me
 
 search_pages = Blueprint("search_pages", __name__)
@@ -31,7 +32,7 @@ def kinds() -> dict[str, str]:
 def search() -> Any:
     """Everything the words lead to, at most 20 of a kind; a single row is opened at once."""
     term = clean(request.args.get("q"), 100)
-    groups = find(db.session(), me(), term) if term else []
+    groups = [g for g in find(db.session(), me(), term) if offered_here(f"/{g.kind}")] if term else []
     hits = [hit for group in groups for hit in group.hits]
     if len(hits) == 1:
         return redirect(f"/{hits[0].kind}/show/{hits[0].key}", 302)

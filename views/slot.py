@@ -27,6 +27,7 @@ from models.base import db
 from models.enums import DeliveryMode, Period, Role
 from models.organisation import Institute
 from views.appointment import MODES, PERIODS, slot_word, weekday
+from views.slot_weeks import SlotWeeks
 from views.workflow_view import me, put_on_form
 
 HEAD = frozenset({Role.IMG})
@@ -42,7 +43,7 @@ class FromToday(BaseFilter):
         return query.filter(Slot.day >= clock.today())
 
 
-class SlotView(CrudView):
+class SlotView(SlotWeeks, CrudView):
     """Coming slots of the own institute."""
 
     datamodel = PGInterface(Slot)
@@ -60,12 +61,14 @@ class SlotView(CrudView):
     base_filters = [["day", FromToday, None]]
     label_columns = {"free": _("剩余台数")}
     choices = {"mode": MODES, "period": tuple(PERIODS.items())}
-    base_permissions = ["can_list", "can_show", "can_edit", "can_open", "close", "reopen"]
+    base_permissions = ["can_list", "can_show", "can_edit", "can_open", "can_week", "can_plan", "close", "reopen"]
     grants = {
         "can_list": frozenset({Role.REC, Role.IMG}),
         "can_show": frozenset({Role.REC, Role.IMG}),
         "can_edit": HEAD,
         "can_open": HEAD,
+        "can_week": frozenset({Role.REC, Role.IMG}),
+        "can_plan": HEAD,
         "close": HEAD,
         "reopen": HEAD,
     }
@@ -82,9 +85,14 @@ class SlotView(CrudView):
         return super().show_value(item, column)
 
     def list_buttons(self) -> list[Button]:
+        weeks = Button("week", gettext("预约日历"), self.url("week"), "get", icon="calendar")
         if not self.may("open"):
-            return []
-        return [Button("open", gettext("批量开放时段"), self.url("open"), "get", style="primary", icon="plus")]
+            return [weeks]
+        return [
+            weeks,
+            Button("pattern", gettext("排班模板"), self.url("pattern"), "get", icon="clock"),
+            Button("open", gettext("批量开放时段"), self.url("open"), "get", style="primary", icon="plus"),
+        ]
 
     def why_not(self, name: str, item: Any) -> str | None:
         if name == "close" and item.closed:

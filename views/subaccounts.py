@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import abort, flash, redirect, request
+from flask import flash, redirect, request
 from flask_appbuilder import expose
-from flask_appbuilder.hooks import before_request
 from flask_appbuilder.models.filters import BaseFilter
 from flask_appbuilder.security.decorators import has_access
 from flask_babel import gettext
@@ -19,7 +18,6 @@ from app.errors import QuanhengError
 from app.fab.interface import PGInterface
 from app.fab.parts import Button
 from app.operations.subaccount import invite_sub
-from app.profiles import switch_on
 from app.workflow import ACCOUNT
 from models.account import Account
 from models.base import db
@@ -74,11 +72,6 @@ class SubaccountView(LinkView):
     label_columns = {"user.username": _("用户名")}
     base_permissions = ["can_list", "can_show", "can_step", "can_invite", "can_renew"]
     grants = {"*": MAIN}
-
-    @before_request
-    def offered(self) -> Any:
-        """404 where the profile has no sub-users."""
-        return None if switch_on("subaccounts") else abort(404)
 
     def row_label(self, item: Any) -> str:
         return str(item.name)

@@ -66,7 +66,7 @@ class WorkflowView(CrudView):
     # -- hooks of concrete views ---------------------------------------------------------------------------------
 
     def step_choices(self, step: Step, need: Field, item: Any) -> list[tuple[str, str]]:
-        """Choices of an input of kind ticks, institute or slot; rows offered must be in the principal's scope."""
+        """Choices of an input of kind ticks, institute, slot or verifier; rows offered must be in the principal's scope."""
         return []
 
     def step_value(self, step: Step, need: Field, item: Any) -> Any:
@@ -117,12 +117,12 @@ class WorkflowView(CrudView):
         """Steps that may be taken on many rows with one press or one reason."""
         actor, found = me(), []
         for step in self.workflow.steps:
-            if step.bulk and not step.own_page and actor.has(*step.by) and (not step.needs or only_reason(step)):
+            if step.bulk and not step.own_page and actor.has(*step.by) and one_press(step):
                 ask = gettext("确定对所选记录办理“%(step)s”吗？不符合条件的会跳过并说明原因。", step=step.label)
                 style = "danger" if step.danger else "default"
                 url = self.url("action_post")
                 found.append(
-                    Button(step.name, step.label, url, style=style, needs_reason=bool(step.needs), confirm=ask)
+                    Button(step.name, step.label, url, style=style, needs_reason=only_reason(step), confirm=ask)
                 )
         return found
 
@@ -217,7 +217,7 @@ class WorkflowView(CrudView):
                 [DataRequired(gettext("请勾选“%(field)s”。", field=need.label))] if need.required else []
             )
             return BooleanField(**common)
-        if need.kind in {"choice", "institute", "slot"}:
+        if need.kind in {"choice", "institute", "slot", "verifier"}:
             offered_rows = list(need.choices) or self.step_choices(step, need, item)
             blank = [("", gettext("请选择"))]
             return SelectField(choices=blank + offered_rows, validate_choice=False, **common)
@@ -238,7 +238,7 @@ class WorkflowView(CrudView):
         if not keys:
             flash(gettext("请先勾选要办理的记录。"), "warning")
             return redirect(back, 303)
-        data: dict[str, Any] = {"reason": self.reason()} if step.needs else {}
+        data: dict[str, Any] = {"reason": self.reason()} if only_reason(step) else {}
         done, skipped = self.take_each(step, keys, data)
         self.report(step, done, skipped)
         return redirect(back, 303)
@@ -329,6 +329,11 @@ def _plain(button: Button) -> Button:
     from dataclasses import replace
 
     return replace(button, style="default")
+
+
+def one_press(step: Step) -> bool:
+    """Whether a step can be taken on many rows at once: it asks for nothing, for a reason, or for what may stay empty."""
+    return only_reason(step) or not any(need.required for need in step.needs)
 
 
 def only_reason(step: Step) -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import Any
 
 from models.types import mask_code, mask_email, mask_id_number, mask_name, mask_phone
@@ -36,6 +37,7 @@ def is_name_label(label: str) -> bool:
     return any(word in label for word in NAME_LABELS) and not any(w in label for w in ("身份证", *PHONE_LABELS))
 
 
+@lru_cache(maxsize=2_048)  # every step of every row asks for the same few dozen names
 def _mask_of(key: str) -> Callable[[str], str] | None:
     """How the value of a field is kept, None for as it is. What is masked already passes through unharmed."""
     if key.endswith("id_number") or "身份证" in key:
@@ -51,7 +53,12 @@ def _mask_of(key: str) -> Callable[[str], str] | None:
 
 def for_log(data: Mapping[str, Any]) -> dict[str, Any]:
     """The details of an act as a log may keep them; passwords, secrets and tokens are left out."""
-    return {key: _kept(str(key), value) for key, value in data.items() if not SECRETS.search(str(key))}
+    return {key: _kept(str(key), value) for key, value in data.items() if not _is_secret(str(key))}
+
+
+@lru_cache(maxsize=2_048)
+def _is_secret(key: str) -> bool:
+    return SECRETS.search(key) is not None
 
 
 def _kept(key: str, value: Any) -> Any:

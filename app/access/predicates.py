@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import ColumnElement, FromClause, String, and_, cast, exists, false, or_, select, true
+from sqlalchemy import ColumnElement, FromClause, String, and_, cast, exists, false, func, or_, select, true
 from sqlalchemy.orm import InstrumentedAttribute
 
 from app.access.principal import Principal
@@ -21,6 +21,7 @@ from models import (
     ColumnMapping,
     Consent,
     DevelopmentMail,
+    DuplicateDismissal,
     ExternalIdentity,
     Filing,
     ImportRow,
@@ -237,9 +238,19 @@ def attachment(p: Principal) -> ColumnElement[bool]:
         )
         waiting = select(cast(change.id, String)).where(change.state == "pending", own)
         terms.append(and_(Attachment.owner_type == "unit_change", cast(Attachment.owner_id, String).in_(waiting)))
+    if p.of_institute:
+        # what a unit put beside an instrument: whoever decides on its filing or verifies it reads that too (rule S-1)
+        link = table(InstituteInstrument).c
+        known = select(link.instrument_id).where(link.institute_id == p.institute_id)
+        terms.append(and_(Attachment.owner_type == "instrument", Attachment.owner_id.in_(known)))
     if p.has(Role.REG):
-        seen = table(Unit).c
-        terms.append(Attachment.unit_id.in_(select(seen.id).where(within(seen.division_code, p.area))))
+        # a unit's papers by its home, an instrument's by the place of use; what somebody imports or exports is his own
+        seen, used = table(Unit).c, table(Instrument).c
+        at_home = select(seen.id).where(within(seen.division_code, p.area))
+        here = select(used.id).where(within(used.use_division, p.area), used.state.not_in(SEEN_BY_NOBODY))
+        kept = func.coalesce(Attachment.owner_type, "").not_in(("instrument", "job"))
+        terms.append(and_(kept, Attachment.unit_id.in_(at_home)))
+        terms.append(and_(Attachment.owner_type == "instrument", Attachment.owner_id.in_(here)))
     return or_(false(), *terms)
 
 
@@ -285,6 +296,11 @@ def instrument_transfer(p: Principal) -> ColumnElement[bool]:
 @scoped(InstrumentMerge)
 def instrument_merge(p: Principal) -> ColumnElement[bool]:
     return InstrumentMerge.unit_id == p.unit_id if p.of_unit else false()
+
+
+@scoped(DuplicateDismissal)
+def duplicate_dismissal(p: Principal) -> ColumnElement[bool]:
+    return DuplicateDismissal.unit_id == p.unit_id if p.of_unit else false()
 
 
 @scoped(ColumnMapping)

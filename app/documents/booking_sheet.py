@@ -10,7 +10,6 @@ from reportlab.lib.units import mm
 from reportlab.pdfgen.canvas import Canvas
 
 from app.documents.layout import (
-    HAIR,
     LEADING,
     LEFT,
     PAGE_HEIGHT,
@@ -20,7 +19,6 @@ from app.documents.layout import (
     Column,
     Piece,
     draw_pieces,
-    justified,
     lines_piece,
     open_canvas,
     or_blank,
@@ -30,16 +28,14 @@ from app.documents.layout import (
     table,
     text,
     text_centred,
-    text_right,
 )
 from app.documents.qr import draw_qr
+from app.documents.sheet_parts import BODY, SMALL, draw_foot, gap, handover, labelled
 from app.documents.wrap import wrap
 
 TOP = PAGE_HEIGHT - 18 * mm
 BOTTOM = 22 * mm
-BODY, SMALL = 10.5, 9.0
 QR_SIDE = 32 * mm
-LABEL_WIDTH = 4 * BODY
 
 COLUMNS = (
     Column("序号", 10, centred=True),
@@ -99,7 +95,7 @@ def render_booking_sheet(facts: BookingFacts, out: BinaryIO) -> None:
     pages = paginate(_pieces(facts), TOP - BOTTOM)
     for number, pieces in enumerate(pages, start=1):
         draw_pieces(canvas, pieces, TOP)
-        _draw_foot(canvas, facts, number, len(pages))
+        draw_foot(canvas, facts.printed_at, f"预约编号 {facts.number}", number, len(pages))
         canvas.showPage()
     canvas.save()
 
@@ -110,13 +106,13 @@ def _pieces(facts: BookingFacts) -> list[Piece]:
     pieces = [_title(facts), *_fields(facts)]
     pieces.append(lines_piece([count], BODY, after=1.5 * mm, keep_with_next=True))
     pieces.extend(table(COLUMNS, rows or [("",) * len(COLUMNS)], SMALL))
-    pieces.append(Piece(5 * mm, lambda canvas, top: None))
+    pieces.append(gap(5 * mm))
     if facts.notes:
         pieces.append(lines_piece(["注意事项"], BODY, after=1 * mm, keep_with_next=True))
         for number, note in enumerate(facts.notes, start=1):
             pieces.extend(paragraph(f"{number}. {note}", SMALL))
-        pieces.append(Piece(4 * mm, lambda canvas, top: None))
-    return [*pieces, _handover()]
+        pieces.append(gap(4 * mm))
+    return [*pieces, handover(("送检人签名：", "收样人签名：", "收样日期："))]
 
 
 def _title(facts: BookingFacts) -> Piece:
@@ -148,46 +144,4 @@ def _fields(facts: BookingFacts) -> list[Piece]:
         ("预约时段", facts.slot_label),
         ("送检期限", facts.deadline.isoformat() if facts.deadline else ""),
     )
-    pieces = [piece for label, value in values for piece in _field(label, value)]
-    return [*pieces, Piece(4 * mm, lambda canvas, top: None)]
-
-
-def _field(label: str, value: str) -> list[Piece]:
-    """A labelled value, one piece per line so that even a very long one may break."""
-    lines = wrap(or_blank(value), BODY, WIDTH - LABEL_WIDTH - BODY)
-    return [_field_line(label if index == 0 else "", line) for index, line in enumerate(lines)]
-
-
-def _field_line(label: str, line: str) -> Piece:
-    def draw(canvas: Canvas, top: float) -> None:
-        base = top - BODY * 1.2
-        if label:
-            justified(canvas, LEFT, base, label, BODY, LABEL_WIDTH)
-            text(canvas, LEFT + LABEL_WIDTH, base, "：", BODY)
-        text(canvas, LEFT + LABEL_WIDTH + BODY, base, line, BODY)
-
-    return Piece(BODY * 1.7, draw)
-
-
-def _handover() -> Piece:
-    """Lines to be filled in by hand at the counter."""
-
-    def draw(canvas: Canvas, top: float) -> None:
-        base = top - 10 * mm
-        third = WIDTH / 3
-        for index, label in enumerate(("送检人签名：", "收样人签名：", "收样日期：")):
-            start = LEFT + index * third
-            text(canvas, start, base, label, SMALL)
-            rule(canvas, base - 2, left=start + len(label) * SMALL, right=start + third - 4 * mm, weight=HAIR)
-
-    return Piece(14 * mm, draw)
-
-
-def _draw_foot(canvas: Canvas, facts: BookingFacts, number: int, pages: int) -> None:
-    rule(canvas, 17 * mm, weight=HAIR)
-    stamp = f"打印时间 {facts.printed_at:%Y-%m-%d %H:%M}"
-    text(canvas, LEFT, 12.5 * mm, f"{stamp}", 8)
-    text_right(canvas, RIGHT, 12.5 * mm, f"第 {number} 页 共 {pages} 页", 8)
-    if number > 1:
-        short = wrap(f"预约编号 {facts.number}", 8, WIDTH / 2)
-        text_centred(canvas, (LEFT + RIGHT) / 2, 12.5 * mm, short[0], 8)
+    return [*labelled(values, characters=4, pitch=1.7), gap(4 * mm)]

@@ -14,6 +14,7 @@ from typing import BinaryIO
 from reportlab import rl_config
 from reportlab.lib.pagesizes import A4
 from reportlab.lib.units import mm
+from reportlab.pdfbase.pdfmetrics import getFont
 from reportlab.pdfgen.canvas import Canvas
 
 from app.documents.fonts import FONT_NAME, load_font, runs, text_width
@@ -81,10 +82,19 @@ def open_canvas(out: BinaryIO, *, title: str, author: str, subject: str, day: da
 
 
 def text(canvas: Canvas, x: float, y: float, value: str, size: float, *, spread: float = 0) -> None:
-    """Draw one line with its baseline at y; `spread` points are added after each character."""
-    for font, part in runs(value):
-        canvas.setFont(font, size)
-        canvas.drawString(x, y, part, charSpace=spread)
+    """Draw one line with its baseline at y; `spread` points are added after each character.
+
+    The operators are written as they are (ISO 32000-1, 9.4): reportlab's text object for every line of a form took as
+    long as everything else on the page.
+    """
+    for name, part in runs(value):
+        font = getFont(name)
+        shown = "".join(
+            f"{font.getSubsetInternalName(subset, canvas._doc)} {size:.6g} Tf ({canvas._escape(codes)}) Tj "
+            for subset, codes in font.splitString(part, canvas._doc)
+        )
+        spaced = f"{spread:.4g} Tc {shown}0 Tc " if spread else shown
+        canvas._code.append(f"BT 1 0 0 1 {x:.2f} {y:.2f} Tm {spaced}ET")
         x += text_width(part, size) + spread * len(part)
 
 

@@ -5,31 +5,22 @@ Error correction M: a stamp or a fold over 15 % of the code does no harm.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from html import escape
 
-import segno
 from reportlab.pdfgen.canvas import Canvas
 
+from app.documents.qr_mask import modules_of
+
+_DARK = re.compile("1+")
 QUIET_ZONE = 4  # modules of white around the code, as the standard asks
 
 
 def _runs(text: str) -> tuple[int, Iterator[tuple[int, int, int]]]:
     """Modules per side, and the dark runs as (column, row, length)."""
-    matrix = segno.make(text, error="m", micro=False, boost_error=False).matrix
-
-    def dark() -> Iterator[tuple[int, int, int]]:
-        for y, row in enumerate(matrix):
-            x = 0
-            while x < len(row):
-                start = x
-                while x < len(row) and row[x]:
-                    x += 1
-                if x > start:
-                    yield start, y, x - start
-                x += 1
-
-    return len(matrix), dark()
+    rows = modules_of(text)
+    return len(rows), ((m.start(), y, m.end() - m.start()) for y, row in enumerate(rows) for m in _DARK.finditer(row))
 
 
 def qr_svg(text: str, *, title: str) -> str:

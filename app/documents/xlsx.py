@@ -66,7 +66,7 @@ def write_rows(
                 autofilter=True,
                 datetime_format="yyyy-mm-dd hh:mm:ss",
                 header_format=header,
-                column_widths=_widths(columns, sample),
+                column_widths=widths(columns, sample),
                 ignore_errors=list(columns),
             )
         partial.replace(target)
@@ -148,7 +148,7 @@ def _text(value: str) -> str:
     return value if len(value) <= MAX_TEXT else value[: MAX_TEXT - len(CUT_MARK)] + CUT_MARK
 
 
-def _widths(columns: Sequence[str], sample: Sequence[Sequence[Any]]) -> list[float]:
+def widths(columns: Sequence[str], sample: Sequence[Sequence[Any]]) -> list[float]:
     """Widths in characters that suit the heading and the first rows."""
     widths = [float(_breadth(column) + 4) for column in columns]
     for row in sample:

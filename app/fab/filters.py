@@ -7,7 +7,7 @@ saved addresses depend on it, so rows only ever grow at the end.
 from __future__ import annotations
 
 from datetime import date, datetime, time, timedelta
-from typing import Any
+from typing import Any, ClassVar
 from zoneinfo import ZoneInfo
 
 from flask_appbuilder.models.filters import BaseFilter
@@ -19,6 +19,8 @@ from flask_appbuilder.models.sqla.filters import (
 from flask_babel import lazy_gettext as _
 from sqlalchemy import DateTime, func, literal, or_
 from sqlalchemy.orm import Query
+
+from app.fab.grams import contains
 
 ZONE = ZoneInfo("Asia/Shanghai")  # law: all dates are shown and meant in Chinese standard time
 
@@ -68,7 +70,7 @@ class StartsWith(ColumnFilter):
 
 
 class GramContains(ColumnFilter):
-    """Contains the text, answered by the GIN index on bigrams(column) unless the query is to walk its order."""
+    """Contains the text: by the GIN index on bigrams(column), or without it where the text stands in many rows."""
 
     name = _("包含")
     arg_name = "gct"
@@ -77,9 +79,8 @@ class GramContains(ColumnFilter):
         text = str(value or "").strip()
         if not text:
             return query
-        if len(text) > 1 and not query.get_execution_options().get(WALK):
-            query = query.filter(func.bigrams(column).op("@>")(func.bigrams(text)))
-        return query.filter(column.contains(text, autoescape=True))
+        walk = bool(query.get_execution_options().get(WALK))
+        return query.filter(contains(query.session, column, text, walk=walk))
 
 
 class NumberEnds(ColumnFilter):
@@ -188,3 +189,13 @@ class PGFilterConverter(SQLAFilterConverter):
         ("is_date", [FromDay, UntilDay, OnDay]),
         ("is_datetime", [FromDay, UntilDay, OnDay]),
     )
+    _chosen: ClassVar[dict[tuple[type, type, str], tuple[type[BaseFilter], ...]]] = {}
+
+    def convert(self, col_name: str) -> list[BaseFilter]:
+        """The column's filters. Flask-AppBuilder asks for every column of a model several times in each request; what a
+        column is does not change, so the row of the table is looked up once."""
+        key = (type(self), self.datamodel.obj, col_name)
+        if key not in self._chosen:
+            fitting = (kinds for test, kinds in self.conversion_table if getattr(self.datamodel, test)(col_name))
+            self._chosen[key] = tuple(next(fitting, ()))
+        return [kind(col_name, self.datamodel) for kind in self._chosen[key]]

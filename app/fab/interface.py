@@ -10,7 +10,7 @@ from typing import Any
 from flask_appbuilder.exceptions import DatabaseException
 from flask_appbuilder.models.filters import Filters
 from flask_appbuilder.models.sqla.interface import SQLAInterface
-from sqlalchemy import BigInteger, Integer, SmallInteger, Uuid, func, select
+from sqlalchemy import BigInteger, Integer, SmallInteger, Uuid, asc, desc, func, select
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Query
 
@@ -24,17 +24,21 @@ log = logging.getLogger(__name__)
 class PGInterface(SQLAInterface):
     """Flask-AppBuilder's interface with capped counts, cheap deep pages, eager loads and errors that are safe to show.
 
-    `load` holds loader options (joinedload, selectinload) for lists and single rows; the constructor stays callable
-    with the model alone because related selects build themselves that way.
+    `load` holds loader options (joinedload, selectinload) for lists and single rows; `cap` says how far rows are counted
+    for the person of this request. The constructor stays callable with the model alone because related selects build
+    themselves that way.
     """
 
     COUNT_CAP = 10_000
     MAX_PAGE_SIZE = 200
     filter_converter_class = PGFilterConverter
 
-    def __init__(self, obj: type, session: Any = None, load: Iterable[Any] = ()) -> None:
+    def __init__(
+        self, obj: type, session: Any = None, load: Iterable[Any] = (), cap: Callable[[], int] | None = None
+    ) -> None:
         super().__init__(obj, session)
         self.load: tuple[Any, ...] = tuple(load)
+        self.cap = cap or (lambda: self.COUNT_CAP)
         self.default_order: tuple[str, str] | None = None
 
     # -- what a column is ---------------------------------------------------------------------------------------
@@ -60,10 +64,12 @@ class PGInterface(SQLAInterface):
 
     def query_count(self, query: Query, filters: Filters | None = None, select_columns: list[str] | None = None) -> int:
         """How many rows match, counted no further than the cap."""
+        cap = self.cap()
         matching = self.apply_filters(query, self.get_inner_filters(filters))
-        keys = matching.with_entities(*self.obj.__mapper__.primary_key).order_by(None).limit(self.COUNT_CAP + 1)
+        # the attribute, not the table's bare column: only a statement that names the entity is narrowed to what is seen
+        keys = matching.with_entities(self.get_pk()).order_by(None).limit(cap + 1)
         found = self.session.scalar(select(func.count()).select_from(keys.subquery())) or 0
-        return CappedInt(self.COUNT_CAP) if found > self.COUNT_CAP else found
+        return CappedInt(cap) if found > cap else found
 
     def query(
         self,
@@ -86,15 +92,41 @@ class PGInterface(SQLAInterface):
         base = self.session.query(self.obj)
         count = self.query_count(base, filters)
         slice_ = window(page or 0, page_size, count)
+        if not count:
+            return count, []
         if isinstance(count, CappedInt) and not slice_.deep:
             # so many match that walking the order finds a page sooner than sorting all that an index finds
             base = base.execution_options(**{WALK: True})
-        rows = self._rows(base, filters, order_column, order_direction, slice_)
+        few = not isinstance(count, CappedInt) and order_column in self.list_columns
+        rows = (self._rows_of_few if few else self._rows)(base, filters, order_column, order_direction, slice_)
         return count, rows[::-1] if slice_.backwards else rows
 
     def _default_order(self) -> tuple[str, str]:
         pk = self.get_pk_name()
         return self.default_order or ((pk if isinstance(pk, str) else pk[0]) if pk else "", "desc")
+
+    def _rows_of_few(
+        self, base: Query, filters: Filters | None, column: str, direction: str, slice_: Window
+    ) -> list[Any]:
+        """One slice of rows known to be few: found as the count found them, then sorted. Asked for a page in its order,
+        the planner would rather walk the whole order, hoping to meet them soon."""
+        if slice_.backwards:
+            direction = "asc" if direction == "desc" else "desc"
+        pk, order = self.get_pk(), getattr(self.obj, column)
+        matching = self.apply_filters(base, self.get_inner_filters(filters)).with_entities(
+            pk.label("page_key"), order.label("page_order")
+        )
+        turn = desc if direction == "desc" else asc
+        found = matching.order_by(None).offset(0).subquery()  # OFFSET keeps the planner from merging both questions
+        keys = (
+            self.session.query(found.c.page_key)
+            .order_by(turn(found.c.page_order), turn(found.c.page_key))
+            .offset(slice_.offset or None)
+            .limit(slice_.limit)
+            .subquery()
+        )
+        rows = base.join(keys, pk == keys.c.page_key).order_by(turn(order), turn(pk))
+        return list(rows.options(*self.load).all())
 
     def _rows(self, base: Query, filters: Filters | None, column: str, direction: str, slice_: Window) -> list[Any]:
         """One slice, in the walked direction; far from the edge the index is walked alone and rows joined to it."""

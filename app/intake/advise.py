@@ -10,22 +10,12 @@ from app.intake.names import not_compulsory
 from app.intake.reader import RawRow
 from app.intake.reference import ReferenceTables
 from app.intake.rules import ERROR, CheckedRow, Problem, RowChecker
-from app.intake.suggest import Suggestion, suggest
+from app.intake.suggest import STRICT, Suggestion, suggest
 
 _REMEMBERED = 20_000
 _CATEGORY = frozenset(("level1", "level2", CATEGORY_CODE.key))
-# A cure hangs on these cells besides its own; all others only decide whether it would be refused again.
-_NEIGHBOURS = (
-    "name",
-    "level1",
-    "level2",
-    CATEGORY_CODE.key,
-    "place",
-    "use_division",
-    "purpose",
-    "delivery_mode",
-    "origin",
-)
+# What the rules say about any cell hangs on these besides the cell itself.
+_NEIGHBOURS = ("name", "level1", "level2", CATEGORY_CODE.key)
 
 
 class Adviser:
@@ -35,21 +25,23 @@ class Adviser:
         self.ref, self.policy = ref, policy
         self._rules = RowChecker(ref, policy)
         self._known: dict[tuple[Any, ...], Suggestion | None] = {}
+        self._kinds = {field.key: field.kind for field in policy.fields}
 
     def check(self, raw: RawRow) -> CheckedRow:
         """Return the checked row, its problems with ``cure`` and ``also`` where something is to be suggested."""
         checked = self._rules.check(raw)
         if not checked.problems:
             return checked
-        return checked._replace(problems=tuple(self._advised(raw, problem) for problem in checked.problems))
+        wrong = {p.column for p in checked.problems if p.severity == ERROR and self._kinds.get(p.column) in STRICT}
+        return checked._replace(problems=tuple(self._advised(raw, problem, wrong) for problem in checked.problems))
 
-    def _advised(self, raw: RawRow, problem: Problem) -> Problem:
+    def _advised(self, raw: RawRow, problem: Problem, wrong: set[str]) -> Problem:
         column = problem.column
         if not column or column in raw.formula or (problem.cure is not None and column not in _CATEGORY):
             return problem
         if column in _CATEGORY and problem.severity == ERROR:
             problem = self._told_outside(raw, problem)
-        made = self._suggested(raw, column)
+        made = self._suggested(raw, column, wrong)
         if made is None or (made.column == CATEGORY_CODE.key and column != made.column):
             return problem  # 非强检 is a decision of its own, not the cure of a cell
         values = {made.column: made.value, **made.also}
@@ -58,10 +50,14 @@ class Adviser:
         cure = values.pop(column)
         return problem._replace(cure=cure, also=values or None)
 
-    def _suggested(self, raw: RawRow, column: str) -> Suggestion | None:
+    def _suggested(self, raw: RawRow, column: str, wrong: set[str]) -> Suggestion | None:
+        """The cure, worked out once for all rows that agree in every cell it hangs on."""
         cells = raw.cells
         typed = cells.get(column, "")
         mark = (column, type(typed), str(typed), *(str(cells.get(key, "")) for key in _NEIGHBOURS))
+        if self._kinds.get(column) in STRICT:  # may have changed places with another wrong cell, or with the address
+            others = sorted(wrong - {column})
+            mark += (str(cells.get("place", "")), *((key, str(cells.get(key, ""))) for key in others))
         if mark not in self._known:
             if len(self._known) >= _REMEMBERED:
                 self._known.clear()

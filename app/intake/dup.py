@@ -7,6 +7,7 @@ Blanks compare equal; width, case, blanks and brackets do not count.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 from app.intake.text import fold
@@ -14,6 +15,9 @@ from app.intake.text import fold
 DEFAULT_RULE: tuple[str, ...] = ("manufacturer", "serial_no")
 GUANGDONG_RULE: tuple[str, ...] = ("name", "model", "serial_no", "own_no")
 
+# Of these a ledger repeats the same few over and over.
+_repeated = lru_cache(maxsize=4_096)(fold)
+_UNIQUE = frozenset(("serial_no", "own_no"))
 # Never part of folded text (control characters are removed), so parts cannot run into each other.
 _SEPARATOR = "\x1f"
 
@@ -28,10 +32,11 @@ def dup_key(rule: Sequence[str], values: Mapping[str, Any]) -> str:
         return ""
     parts: list[str] = []
     for key in rule:
-        text = fold(str(values.get(key) or ""))
+        typed = str(values.get(key) or "")
+        text = fold(typed) if key in _UNIQUE else _repeated(typed)
         if not text and key == "manufacturer":
             parts.append("")
-            parts.extend(fold(str(values.get(other) or "")) for other in ("name", "model"))
+            parts.extend(_repeated(str(values.get(other) or "")) for other in ("name", "model"))
         else:
             parts.append(text)
     return _SEPARATOR.join(parts)

@@ -94,8 +94,10 @@ def apply_guidance(values: dict[str, Any], category: CategoryRef | None, policy:
     if category.nozzle and values["serial_no"] and policy.nozzle != "off":
         yield from _nozzle(values, policy)
     if category.level1 == "压力仪表":
-        yield from _pressure_unit(values, policy)
-    elif category.level1 == "机动车测速仪":
+        yield from _pressure_unit(values, policy, ("model", "measuring_range"), "error")
+    else:  # elsewhere a pressure is rare, and its unit has one spelling all the same
+        yield from _pressure_unit(values, policy, ("measuring_range",), "warning")
+    if category.level1 == "机动车测速仪":
         if values["place"] and not _EXACT_SITE.search(half_width(values["place"])):
             label = policy.label("place")
             yield Finding("place", "warning", f"{label}“{values['place']}”请写清楚具体位置，{_SITE_EXAMPLE}")
@@ -157,12 +159,14 @@ def _scale_spelling(values: dict[str, Any], category: CategoryRef | None, severi
     yield Finding("name", severity, told, corrected)
 
 
-def _pressure_unit(values: dict[str, Any], policy: RowPolicy) -> Iterator[Finding]:
-    for key in ("model", "measuring_range"):
+def _pressure_unit(
+    values: dict[str, Any], policy: RowPolicy, keys: tuple[str, ...], severity: str
+) -> Iterator[Finding]:
+    for key in keys:
         text = values[key] or ""
         corrected = _MPA.sub("MPa", text)
         if corrected != text:
             told = (
                 f"{policy.label(key)}“{text}”的单位书写有误，MP大写、a小写,计量单位需区分大小写，请改为“{corrected}”。"
             )
-            yield Finding(key, "error", told, corrected)
+            yield Finding(key, severity, told, corrected)

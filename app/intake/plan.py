@@ -12,10 +12,12 @@ NEW, UNCHANGED, REFUSED = "new", "unchanged", "refused"
 
 
 class ExistingRow(NamedTuple):
-    """A ledger record of the unit that has a duplicate key occurring in the file; values by field key."""
+    """A ledger record that has a duplicate key occurring in the file; values by field key. ``elsewhere``: it is another
+    unit's, of which nothing more is told."""
 
     id: int
     values: Mapping[str, Any]
+    elsewhere: bool = False
 
 
 class PlannedRow(NamedTuple):
@@ -57,7 +59,9 @@ class Planner:
         elif key:
             self._first_seen[key] = (row.number, row.sheet)
             record = existing.get(key)
-            if record is not None:
+            if record is not None and record.elsewhere:
+                outcome, problems = REFUSED, (*problems, _elsewhere(row))
+            elif record is not None:
                 existing_id = record.id
                 differing = self._differing(row.values, record.values)
                 outcome = REFUSED if differing else UNCHANGED
@@ -91,6 +95,11 @@ def _title(values: Mapping[str, Any]) -> str:
 def _repeated(row: CheckedRow, number: int, sheet: str) -> Problem:
     where = f"工作表“{sheet}”第{number}行" if sheet and sheet != row.sheet else f"第{number}行"
     text = f"{_title(row.values)}与本文件{where}相同，请删除本行或更正出厂编号。"
+    return Problem(row.number, "serial_no", ERROR, row_prefix(row.number, row.sheet) + text)
+
+
+def _elsewhere(row: CheckedRow) -> Problem:
+    text = "该器具已由其他单位录入，不能重复录入，如有疑问请联系技术机构。"
     return Problem(row.number, "serial_no", ERROR, row_prefix(row.number, row.sheet) + text)
 
 

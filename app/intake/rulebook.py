@@ -12,6 +12,7 @@ from functools import lru_cache
 
 from app.intake.text import fold, half_width
 
+_REMEMBERED = 5_000
 _OPTIONS = re.compile(r"\s*/\s*")
 UNCLASSIFIED, NOT_COMPULSORY = "990001", "990000"
 """Codes of the two entries beside the catalogue: 未分类 (name not yet in the catalogue) and 非强检."""
@@ -68,6 +69,7 @@ class RuleBook:
         # the longest keyword says most: 电子血压计 before 血压计
         self._words = sorted(words.items(), key=lambda item: -len(item[0]))
         self._known: dict[str, FillRule | None] = {}
+        self._fitting: dict[tuple[str, str], FillRule | None] = {}
 
     def by_name(self, name: str) -> FillRule | None:
         """The rule of an instrument's name: the same name, else the longest keyword within it."""
@@ -77,7 +79,7 @@ class RuleBook:
         found = self._exact.get(folded) if folded else None
         if found is None and folded:
             found = next((rule for word, rule in self._words if len(word) > 1 and word in folded), None)
-        if len(self._known) < 5_000:
+        if len(self._known) < _REMEMBERED:
             self._known[name] = found
         return found
 
@@ -87,10 +89,17 @@ class RuleBook:
 
     def fitting(self, name: str, level2: str) -> FillRule | None:
         """The rule of a row: that of its name if it agrees with the entry, else that of the entry."""
+        mark = (name, level2)
+        if mark in self._fitting:
+            return self._fitting[mark]
         named = self.by_name(name)
         if named is not None and (not level2 or level2 in (*named.options, named.redirect_to)):
-            return named
-        return self.by_entry(level2) or (named if not level2 else None)
+            found: FillRule | None = named
+        else:
+            found = self.by_entry(level2) or (named if not level2 else None)
+        if len(self._fitting) < _REMEMBERED:
+            self._fitting[mark] = found
+        return found
 
 
 NO_RULES = RuleBook()
@@ -98,7 +107,7 @@ NO_RULES = RuleBook()
 
 def follows(pattern: str, typed: str) -> bool:
     """Whether what was typed follows the format; a pattern that is none refuses nothing."""
-    compiled = _compiled(pattern)
+    compiled = _compiled(pattern) if pattern else None
     return compiled is None or compiled.fullmatch(half_width(typed)) is not None
 
 

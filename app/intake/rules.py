@@ -31,7 +31,8 @@ from app.intake.values import (
 ERROR, WARNING = "error", "warning"
 _CACHE_LIMIT = 20_000
 # Hardly ever repeated within one file, so a memory of them costs more than it saves.
-_UNCACHED = frozenset(("serial_no", "own_no", "place", "note"))
+_UNCACHED = frozenset(("serial_no", "own_no"))
+_UNSEEN: Any = object()
 _BLANK_VALUE: dict[str, Any] = {"choice": None, "date": None, "quantity": 1}
 
 
@@ -74,13 +75,20 @@ class RowChecker:
         self.policy = policy
         self._typed = frozenset(field.key for field in policy.fields)
         self._level1, self._level2 = policy.label("level1"), policy.label("level2")
-        self._plan: tuple[tuple[Field, Callable[[Field, Any], Any], dict[Any, Any] | None], ...] = tuple(
-            (field, self._parser(field), None if field.key in _UNCACHED else {})
-            for field in policy.fields
-            if field.key != CATEGORY_CODE.key
-        )
+        self._plan = tuple(self._planned(field) for field in policy.fields if field.key != CATEGORY_CODE.key)
+        self._untyped = not {"use_division", "place", "purpose", "delivery_mode", "origin"} <= self._typed
+        self._entries: dict[tuple[str, str], CategoryRef] = {}
         self._blank = {field.key: _BLANK_VALUE.get(field.kind, "") for field in ALL_FIELDS}
         self._blank |= {"kind": "working", "declared_category_id": None, "institute_id": None, "compulsory": True}
+
+    def _planned(
+        self, field: Field
+    ) -> tuple[Field, str, Callable[[Field, Any], Any], dict[Any, Any] | None, Any, bool]:
+        """(field, key, parser, memory of parsed cells, what a blank cell means, whether a blank one is to be told)."""
+        told = field.wanted if field.kind == "quantity" else field.required or field.wanted
+        memory: dict[Any, Any] | None = None if field.key in _UNCACHED else {}
+        blank = _BLANK_VALUE.get(field.kind, "")
+        return field, field.key, self._parser(field), memory, blank, told and field.kind != "category"
 
     def _parser(self, field: Field) -> Callable[[Field, Any], Any]:
         if field.kind == "date":
@@ -98,19 +106,25 @@ class RowChecker:
     def check(self, raw: RawRow) -> CheckedRow:
         """Return the checked row with all its problems."""
         found: list[Finding] = []
-        values: dict[str, Any] = dict(self._blank)
+        values = self._blank.copy()
         cells, formula = raw.cells, raw.formula
         missing: list[Field] = []
-        for field, parser, memory in self._plan:
-            key = field.key
+        for field, key, parser, memory, blank, told in self._plan:
             cell = cells.get(key, "")
-            if key in formula:
+            if formula and key in formula:
                 found.append(Finding(key, ERROR, f"“{field.label}”单元格含公式，请粘贴为数值。"))
-                values[key] = _BLANK_VALUE.get(field.kind, "")
+                values[key] = blank
                 continue
-            values[key] = value = self._parse(field, parser, memory, cell, found)
-            blank = not value or (field.kind == "quantity" and cell == "" and field.wanted)
-            if blank and (field.required or field.wanted) and field.kind != "category" and not _reported(found, key):
+            if cell == "":
+                values[key] = blank
+                if told:
+                    missing.append(field)
+                continue
+            value = _UNSEEN if memory is None or type(cell) is not str else memory.get(cell, _UNSEEN)
+            if value is _UNSEEN:
+                value = self._parse(field, parser, memory, cell, found)
+            values[key] = value
+            if told and not value and not _reported(found, key):
                 missing.append(field)
         values["kind"] = values["kind"] or "working"
         if values["institute"]:
@@ -125,7 +139,8 @@ class RowChecker:
             category = self._redirected(category, rule, values, found)
         values["category_id"] = category.id if category else None
         values["compulsory"] = category is None or category.code != NOT_COMPULSORY
-        self._fill(values, rule, found)
+        if self._untyped:
+            self._fill(values, rule, found)
         found.extend(apply_guidance(values, category, self.policy))
         key = dup_key(self.policy.dup_rule, values)
         problems = _problems(raw, found) if found else ()
@@ -205,7 +220,7 @@ class RowChecker:
         if cell == "":
             return _BLANK_VALUE.get(field.kind, "")
         # 1, 1.0 and True are equal keys but not equal texts: the type belongs to the key.
-        mark = (type(cell), cell)
+        mark = cell if type(cell) is str else (type(cell), cell)
         if memory is not None and mark in memory:
             return memory[mark]
         try:
@@ -222,12 +237,17 @@ class RowChecker:
 
     def _category(self, raw: RawRow, values: dict[str, Any], found: list[Finding]) -> CategoryRef | None:
         """Find the catalogue entry by code, or by both names; puts the catalogue's own spelling into ``values``."""
-        if any(_reported(found, key) for key in ("level1", "level2")):
+        if found and any(_reported(found, key) for key in ("level1", "level2")):
             return None
+        level1, level2 = values["level1"], values["level2"]
+        plain = CATEGORY_CODE.key not in raw.cells and CATEGORY_CODE.key not in raw.formula
+        known = self._entries.get((level1, level2)) if plain else None
+        if known is not None:
+            values["level1"], values["level2"] = known.level1, known.level2
+            return known
         code = self._code(raw, found)
         if code is None:
             return None
-        level1, level2 = values["level1"], values["level2"]
         if code:
             category = self.ref.by_code.get(code)
             problem = self._code_problem(code, category, level1, level2)
@@ -239,6 +259,8 @@ class RowChecker:
             return None
         assert category is not None
         values["level1"], values["level2"] = category.level1, category.level2
+        if plain and len(self._entries) < _CACHE_LIMIT:
+            self._entries[level1, level2] = category
         return category
 
     def _code(self, raw: RawRow, found: list[Finding]) -> str | None:

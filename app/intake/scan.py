@@ -23,7 +23,8 @@ _MAX_SMALL_PART = 4 * 1024 * 1024
 _PLAIN_FORMULA = (b"<f>", b"<f ", b"<f/")
 _PLAIN_ERROR = b't="e"'
 # Excel, WPS and every writer met so far spell attributes  r="A1" ; anything else goes to the parser.
-_ODD_SPELLING = (b"r='", b"r =", b"r= ", b"t='e'")
+_ODD_QUOTES = (b"r='", b"t='e'")
+_ODD_BLANKS = (b"r =", b"r= ")
 _ODD_WITH_BREAKS = re.compile(rb"""<f\s|[\t\n\r]r\s*=|\br[\t\n\r]+=|\br=[\t\n\r]+["']""")
 _FAR = re.compile(rb' r="(?:([A-Z]{2,4})(\d{1,9})|[A-Z]?(\d{6,9}))"')
 # By the schema the formula is the first child of its cell.
@@ -107,14 +108,15 @@ class _ByteScanner:
 
     def _look(self, window: bytes) -> None:
         has_breaks = any(blank in window for blank in (b"\n", b"\t", b"\r"))
-        if any(odd in window for odd in _ODD_SPELLING) or (has_breaks and _ODD_WITH_BREAKS.search(window)):
+        odd = any(spelt in window for spelt in (_ODD_BLANKS if b"'" not in window else _ODD_BLANKS + _ODD_QUOTES))
+        if odd or (has_breaks and _ODD_WITH_BREAKS.search(window)):
             self.plain = False
             return
         for letters, row, far in _FAR.findall(window):
             if letters:
                 self.last_column = max(self.last_column, _column_number(letters.decode()) + 1)
             self.last_row = max(self.last_row, int(row or far))
-        formulas = sum(map(window.count, _PLAIN_FORMULA))
+        formulas = sum(map(window.count, _PLAIN_FORMULA)) if b"<f" in window else 0
         if formulas:
             self.plain = self._note(_FORMULA_CELL, window, self.marks.formulas) == formulas
         if _PLAIN_ERROR in window and self.plain:

@@ -93,17 +93,18 @@ def _replacing(known: Field, typed: Any, value: str) -> Suggestion:
 # -- two cells that changed places --------------------------------------------------------------------------------------
 
 
-_STRICT = frozenset(("choice", "date", "division", "quantity"))
+STRICT = frozenset(("choice", "date", "division", "quantity"))
+"""Kinds of cells that show by themselves when a value of another column stands in them."""
 
 
 def _swapped(known: Field, typed: Any, row: Row, ref: ReferenceTables, policy: RowPolicy) -> Iterator[Suggestion]:
-    if typed == "" or known.kind not in _STRICT:
+    if typed == "" or known.kind not in STRICT:
         return
     for other in policy.fields:
         value = row.get(other.key, "")
-        if other.key == known.key or value == "" or (other.kind not in _STRICT and other.key != "place"):
+        if other.key == known.key or value == "" or (other.kind not in STRICT and other.key != "place"):
             continue
-        if other.kind in _STRICT and not any(p.severity == ERROR for p in _findings(other.key, row, ref, policy)):
+        if other.kind in STRICT and not any(p.severity == ERROR for p in _findings(other.key, row, ref, policy)):
             continue
         words = f"“{known.label}”与“{other.label}”填反，互换这两格"
         yield Suggestion(known.key, _as_text(value), words, {other.key: _as_text(typed)})

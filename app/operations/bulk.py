@@ -9,10 +9,12 @@ within the click, through the same lines.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 from sqlalchemy import func, select, text
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from app import clock
@@ -21,8 +23,10 @@ from app.errors import InvalidInputError, NotVisibleError, QuanhengError, WrongS
 from app.operations.bulk_acts import ACTS, Act, Row
 from app.operations.job import beat, create_job, finish, on_end, runner
 from app.operations.ledger_query import ledger_query
-from app.workflow.live import foreseen
+from app.workflow.journal import forget
+from app.workflow.live import foreseen, forget_rivals
 from app.workflow.notices import tell_of_bulk
+from app.workflow.together import open_batch, together
 from models.enums import JobState, LineOutcome
 from models.instrument import Instrument
 from models.job import BulkLine, Job
@@ -32,7 +36,8 @@ AT_ONCE = 50
 """Rows that are done within the click."""
 TRIED_AT_ONCE = 1_000
 """Rows whose dry run is done within the click."""
-CHUNK = 100
+CHUNK = 200
+"""Rows that are locked, done and committed together."""
 TRIED = 500
 MOST = 200_000
 REASONS = 50
@@ -77,6 +82,11 @@ def act_of(name: str) -> Act:
     return ACTS[name]
 
 
+def at_once(job: Job) -> int:
+    """Rows of this act that are done within the click."""
+    return act_of(str(job.params["act"])).at_once or AT_ONCE
+
+
 def prepare(session: Session, actor: Principal, job: Job) -> None:
     """Try the act on all rows: at once when they are few, else by a worker."""
     _demand(job, CHOSEN, READY)
@@ -91,8 +101,8 @@ def prepare(session: Session, actor: Principal, job: Job) -> None:
 def do_at_once(session: Session, actor: Principal, job: Job) -> None:
     """A small selection: all rows now, in the caller's transaction."""
     _demand(job, CHOSEN, READY)
-    if job.total > AT_ONCE:
-        raise InvalidInputError(f"一次最多当场办理{AT_ONCE}台器具。")
+    if job.total > at_once(job):
+        raise InvalidInputError(f"一次最多当场办理{at_once(job)}台器具。")
     act_of(str(job.params["act"])).check_data(actor, _data(job))
     job.phase, job.started_at = COMMIT, clock.now()
     while _do_chunk(session, job, actor):
@@ -107,7 +117,7 @@ def confirm(session: Session, actor: Principal, job_id: int) -> Job:
     _demand(job, READY)
     act_of(str(job.params["act"])).check(actor)
     job.phase, job.done, job.attempts = COMMIT, 0, 0
-    if job.total <= AT_ONCE:
+    if job.total <= at_once(job):
         job.phase = READY
         do_at_once(session, actor, job)
     else:
@@ -174,9 +184,7 @@ def preview_sentence(job: Job) -> str:
     """How many can and how many cannot, before anything is done."""
     counts: Any = job.counts
     can, cannot = counts.get("can", 0), counts.get("cannot", 0)
-    if job.params["act"] == "delete":
-        return f"将删除{can}条，不可删除{cannot}条。"
-    return f"可以办理{can}条，不能办理{cannot}条。"
+    return act_of(str(job.params["act"])).preview(can, cannot)
 
 
 # -- working through the lines -------------------------------------------------------------------------------------------
@@ -255,7 +263,8 @@ def _lines(session: Session, job_id: int, after: int, limit: int, *, waiting: bo
 
 
 def _do_chunk(session: Session, job: Job, actor: Principal) -> bool:
-    """The next rows: locked in the order of their ids, each in a savepoint. False when none is left."""
+    """The next rows: locked in the order of their ids, written together or each in a savepoint. False when none is
+    left."""
     act, data = act_of(str(job.params["act"])), _data(job)
     lines = _lines(session, job.id, 0, CHUNK, waiting=True)
     if not lines:
@@ -266,7 +275,8 @@ def _do_chunk(session: Session, job: Job, actor: Principal) -> bool:
     try:
         with foreseen(session, ids):
             lines = act.look_ahead(session, data, lines)
-            results = [_do_row(session, act, actor, data, line, rows.get(line.entity_id)) for line in lines]
+            written = None if act.one_by_one else _together(session, act, actor, data, lines, rows)
+            results = written or [_do_row(session, act, actor, data, line, rows.get(line.entity_id)) for line in lines]
     finally:
         session.info["bulk_act"] = False
     _keep(session, job.id, results)
@@ -278,13 +288,49 @@ def _do_chunk(session: Session, job: Job, actor: Principal) -> bool:
     return True
 
 
+class _HalfwayError(Exception):
+    """A row was refused after something of it had been written: only a savepoint of its own undoes it."""
+
+
+def _together(
+    session: Session, act: Act, actor: Principal, data: Mapping[str, Any], lines: list[Row], rows: dict[int, Instrument]
+) -> list[dict[str, Any]] | None:
+    """All lines, written in one go; None when they must be done one by one, and then nothing is written."""
+    refused = list(session.info.get("refused", ()))
+    try:
+        with session.begin_nested(), together(session, rows.values()):
+            return [_do_row(session, act, actor, data, line, rows.get(line.entity_id)) for line in lines]
+    except (_HalfwayError, DBAPIError):
+        forget(session)
+        forget_rivals(session)
+        session.info["refused"] = refused
+        return None
+
+
+@contextmanager
+def _row_alone(session: Session) -> Iterator[None]:
+    """One row: in a savepoint, or as part of the batch that is open."""
+    batch = open_batch(session)
+    if batch is None:
+        with session.begin_nested():
+            yield
+        return
+    before = batch.written
+    try:
+        yield
+    except QuanhengError as error:
+        if batch.written != before:
+            raise _HalfwayError from error
+        raise
+
+
 def _do_row(
     session: Session, act: Act, actor: Principal, data: Mapping[str, Any], line: Row, row: Instrument | None
 ) -> dict[str, Any]:
     label = f"{row.name} {row.serial_no}" if row is not None else ""
     result: dict[str, Any] = {"position": line.position, "before": {"label": label}, "sentence": ""}
     try:
-        with session.begin_nested():
+        with _row_alone(session):
             before, version = act.do(session, actor, line, data)
         result["before"] |= before
         return {**result, "outcome": LineOutcome.DONE.value, "after_version": version}
@@ -313,6 +359,7 @@ def _close(session: Session, job: Job, actor: Principal) -> None:
     act = act_of(str(job.params["act"]))
     if counted["done"] and act.told:
         tell_of_bulk(session, job.id, actor, act.label)
+    act.close(session, job.id, counted["done"], _data(job))
 
 
 @on_end(KIND)

@@ -59,6 +59,10 @@ class Act:
     """A step of the machine on many rows. `told` says whether the other side gets a message at the end."""
 
     not_done = "未办理"
+    at_once = 0
+    """Rows that are done within the click where this act has a limit of its own."""
+    one_by_one = False
+    """The act writes rows besides the instrument, so nothing can be written together."""
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -74,6 +78,15 @@ class Act:
     @property
     def told(self) -> bool:
         return self.name in {"suspend", "scrap"}
+
+    def preview(self, can: int, cannot: int) -> str:
+        """What a dry run has found, before anything is done."""
+        if self.name == "delete":
+            return f"将删除{can}条，不可删除{cannot}条。"
+        return f"可以办理{can}条，不能办理{cannot}条。"
+
+    def close(self, session: Session, job_id: int, done: int, data: Mapping[str, Any]) -> None:
+        """What is to be said when all rows have been through."""
 
     def check(self, actor: Principal) -> None:
         """Raise unless the profile offers the act and the actor has the role."""

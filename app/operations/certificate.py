@@ -18,8 +18,9 @@ from app.documents.certificate import CertificateFacts, StandardUsed, render_cer
 from app.errors import InvalidInputError, NotAllowedError, NotVisibleError, WrongStateError
 from app.operations.certificate_files import served_paper
 from app.operations.signing import check_file, sign_for
+from app.operations.task import begin_task, keep_record, record_task, task_to_record, waits_on_site
 from app.workflow import CERTIFICATE, ITEM, bear, fire
-from app.workflow.authorisation import capability_of, lapsed
+from app.workflow.authorisation import capability_of, lapsed, verifier_lapsed
 from app.workflow.certificate import expiry
 from models.appointment import AppointmentItem
 from models.certificate import Certificate
@@ -27,11 +28,25 @@ from models.enums import CertificateKind, CertificateState, Conclusion, ItemStat
 
 LIVE_PAPER = (CertificateState.DROPPED, CertificateState.SUPERSEDED, CertificateState.REVOKED)
 MOST_MONTHS = 120
+SNAPSHOT = (
+    ("client", "委托单位", True),
+    ("client_address", "委托单位地址", False),
+    ("instrument_name", "器具名称", True),
+    ("model", "型号规格", False),
+    ("serial_no", "出厂编号", True),
+    ("manufacturer", "生产厂家", False),
+    ("measuring_range", "测量范围", False),
+    ("accuracy_class", "准确度等级", False),
+)
+"""What a paper says of client and instrument: key, label, whether it must be there."""
+CORRECTION = ("corrects", "correction_reason")
+"""What the draft of a correction keeps whatever else is typed anew."""
 TEXTS = ("place", "temperature", "humidity", "record_no", "accuracy_result", "failures", "validity_reason")
 
 
 def record_result(session: Session, actor: Principal, item_id: int, form: Mapping[str, Any]) -> Certificate:
-    """Record a verification: begins it if need be and drafts the paper that the conclusion asks for.
+    """Record a verification: begins it if need be and drafts the paper that the conclusion asks for. Where the counter
+    made a task, its step is taken in the same transaction; on site there is no reception, and recording begins (VER-03).
 
     `form`: conclusion pass/fail, verified_on (date), cycle_months, valid_until, place, temperature, humidity,
     readings (rows of item, result, requirement), failures. Raises InvalidInputError with problems by field.
@@ -39,10 +54,14 @@ def record_result(session: Session, actor: Principal, item_id: int, form: Mappin
     item = session.execute(select(AppointmentItem).where(AppointmentItem.id == item_id)).scalar_one_or_none()
     if item is None:
         raise NotVisibleError
-    problems = _problems(session, item, form)
+    task = task_to_record(session, actor, item)
+    problems = _problems(session, item, form, actor)
     if problems:
         raise InvalidInputError("检定记录有误，请按提示修改。", problems=problems)
-    if item.state == ItemState.RECEIVED:
+    if task is not None:
+        begin_task(session, actor, task, form)
+        session.refresh(item)
+    elif item.state == ItemState.RECEIVED or waits_on_site(item):
         item = fire(session, ITEM, item.id, "begin", actor)
     if item.state != ItemState.VERIFYING:
         raise WrongStateError(f"当前状态为“{ITEM.label_of(item.state)}”，不能执行“录入结果”。")
@@ -50,30 +69,53 @@ def record_result(session: Session, actor: Principal, item_id: int, form: Mappin
         raise WrongStateError("该器具已有编制中的证书，请打开证书继续办理。")
     certificate = _draft(session, actor, item, form)
     bear(session, certificate, "create", actor, {"conclusion": certificate.conclusion})
+    if task is not None:
+        record_task(session, actor, task, form)
     return certificate
 
 
 def edit_result(
     session: Session, actor: Principal, certificate_id: int, form: Mapping[str, Any], *, seen_version: int | None
 ) -> Certificate:
-    """Correct a draft, for instance after the checker sent it back."""
+    """Correct a draft, for instance after the checker sent it back or because an issued paper is replaced.
+
+    `form` as for `record_result`, and "snapshot": what the paper says of client and instrument, by the keys of SNAPSHOT.
+    The ledger keeps what it says; a paper follows the plate.
+    """
     certificate = session.get(Certificate, certificate_id)
     if certificate is None:
         raise NotVisibleError
-    problems = _problems(session, certificate.item, form)
+    snapshot = snapshot_of(form)
+    problems = _problems(session, certificate.item, form, actor) | _snapshot_problems(snapshot)
     if problems:
         raise InvalidInputError("检定记录有误，请按提示修改。", problems=problems)
 
     def retype(paper: Certificate) -> None:
         fresh = _draft(session, actor, paper.item, form)
         for name in ("kind", "conclusion", "verified_on", "cycle_months", "valid_until", "validity_reason", "facts"):
-            setattr(paper, name, getattr(fresh, name))
+            value = getattr(fresh, name)
+            if name == "facts":
+                value = {**value, **{k: paper.facts[k] for k in CORRECTION if k in paper.facts}, **snapshot}
+            setattr(paper, name, value)
         session.expunge(fresh) if fresh in session else None
 
     changed: Certificate = fire(
         session, CERTIFICATE, certificate_id, "edit", actor, seen_version=seen_version, change=retype
     )
+    keep_record(session, changed.item_id, form)
     return changed
+
+
+def snapshot_of(form: Mapping[str, Any]) -> dict[str, str]:
+    """What of client and instrument was typed for the paper; nothing when the form did not ask."""
+    typed = form.get("snapshot") or {}
+    return {key: str(typed[key] or "").strip()[:200] for key, _label, _must in SNAPSHOT if key in typed}
+
+
+def _snapshot_problems(snapshot: Mapping[str, str]) -> dict[str, str]:
+    return {
+        key: f"请填写“{label}”。" for key, label, must in SNAPSHOT if must and key in snapshot and not snapshot[key]
+    }
 
 
 def _live_paper(session: Session, item_id: int) -> Certificate | None:
@@ -81,7 +123,7 @@ def _live_paper(session: Session, item_id: int) -> Certificate | None:
     return session.execute(statement).scalars().first()
 
 
-def _problems(session: Session, item: AppointmentItem, form: Mapping[str, Any]) -> dict[str, str]:
+def _problems(session: Session, item: AppointmentItem, form: Mapping[str, Any], actor: Principal) -> dict[str, str]:
     found: dict[str, str] = {}
     if form.get("conclusion") not in set(Conclusion):
         found["conclusion"] = "请选择检定结论。"
@@ -92,6 +134,8 @@ def _problems(session: Session, item: AppointmentItem, form: Mapping[str, Any]) 
         found["verified_on"] = "检定日期不能晚于今天。"
     elif what := lapsed(session, item.institute_id, item.instrument.category_id, day):
         found["verified_on"] = f"检定日当天{what}已失效，不能出具证书。"
+    elif said := verifier_lapsed(session, actor.account_id, item.institute_id, item.instrument.category_id, day):
+        found["verified_on"] = f"检定日当天您{said}，不能出具证书。"
     for key, label in (("place", "检定地点"), ("temperature", "温度"), ("humidity", "湿度")):
         if not str(form.get(key) or "").strip():
             found[key] = f"请填写“{label}”。"
@@ -127,6 +171,8 @@ def _validity_problems(form: Mapping[str, Any]) -> dict[str, str]:
 def _draft(session: Session, actor: Principal, item: AppointmentItem, form: Mapping[str, Any]) -> Certificate:
     """A certificate with a snapshot of everything as it is on this day: the paper never changes afterwards."""
     instrument, institute = item.instrument, item.institute
+    if institute is None:  # an item that an institute verifies has one (ck assigned_has_institute)
+        raise NotVisibleError
     passed = form["conclusion"] == Conclusion.PASS
     months = int(form["cycle_months"]) if form.get("cycle_months") else None
     until = form.get("valid_until")
@@ -286,29 +332,14 @@ def paper(session: Session, certificate_id: int) -> tuple[Certificate, bytes]:
 def correct_certificate(
     session: Session, actor: Principal, certificate_id: int, reason: str, *, seen_version: int | None = None
 ) -> Certificate:
-    """Supersede an issued paper and draft its replacement with the same facts; returns the new draft.
+    """Begin the correction of an issued paper; returns the draft of its replacement.
 
-    The new one belongs to the verifier of the old one and walks the same path (checked, approved, own number). Until it
-    is issued the instrument counts with its earlier certificates only, because the old paper is no longer true.
+    The new paper belongs to the verifier who begins it and walks the whole path (checked, approved, own number). The old
+    one stays in force until then, so that no instrument loses its validity while a letter is being corrected.
     """
     old: Certificate = fire(
-        session, CERTIFICATE, certificate_id, "correct", actor, {"reason": reason}, seen_version=seen_version
+        session, CERTIFICATE, certificate_id, "begin_correction", actor, {"reason": reason}, seen_version=seen_version
     )
-    fresh = Certificate(
-        kind=old.kind,
-        conclusion=old.conclusion,
-        item_id=old.item_id,
-        instrument_id=old.instrument_id,
-        unit_id=old.unit_id,
-        institute_id=old.institute_id,
-        use_division=old.use_division,
-        verified_on=old.verified_on,
-        cycle_months=old.cycle_months,
-        valid_until=old.valid_until,
-        validity_reason=old.validity_reason,
-        facts=dict(old.facts),
-        verifier_id=old.verifier_id,
-        supersedes_id=old.id,
-    )
-    bear(session, fresh, "create", actor, {"corrects": old.number, "reason": reason}, caused_by="certificate.correct")
+    statement = select(Certificate).where(Certificate.supersedes_id == old.id).order_by(Certificate.id.desc())
+    fresh: Certificate = session.execute(statement.limit(1)).scalar_one()
     return fresh

@@ -49,8 +49,8 @@ def incomplete() -> ColumnElement[bool]:
         elif column.type.python_type is str:
             tests.append(column == "")
     if asked:
-        unclassified = select(Category.id).where(Category.code == UNCLASSIFIED).scalar_subquery()
-        tests.append(Instrument.category_id == unclassified)
+        # IN, not =: never NULL, so that the condition can be turned round
+        tests.append(Instrument.category_id.in_(select(Category.id).where(Category.code == UNCLASSIFIED)))
     return or_(false(), *tests)
 
 

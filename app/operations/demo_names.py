@@ -1,4 +1,4 @@
-"""What the demonstration world is made of: places, institutes, trades with their instruments, names.
+"""What the demonstration world is made of: trades with their instruments, names. Its places: demo_places.py.
 
 All names are invented; codes are computed so that their check characters hold.
 """
@@ -7,32 +7,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from random import Random
-
-PROVINCE = "15"
-INSTITUTES: tuple[tuple[str, str, str, str], ...] = (
-    # division, name, code on certificates, address
-    ("150000", "内蒙古自治区计量测试研究院（演示）", "NM15", "呼和浩特市赛罕区学府路18号"),
-    ("150100", "呼和浩特市计量检定测试所（演示）", "HS1501", "呼和浩特市新城区成吉思汗大街66号"),
-    ("150200", "包头市计量检定测试中心（演示）", "BT1502", "包头市青山区建设路9号"),
-    ("150800", "巴彦淖尔市计量检定测试所（演示）", "BY1508", "巴彦淖尔市临河区胜利北路21号"),
-    ("150821", "五原县计量检定测试所（演示）", "WY150821", "五原县隆兴昌镇新华街12号"),
-)
-REGULATORS: tuple[tuple[str, str], ...] = (
-    ("15", "内蒙古自治区市场监督管理局"),
-    ("1501", "呼和浩特市市场监督管理局"),
-    ("1502", "包头市市场监督管理局"),
-    ("1508", "巴彦淖尔市市场监督管理局"),
-    ("150821", "五原县市场监督管理局"),
-)
-PLACES: tuple[tuple[str, str, str], ...] = (
-    # county, how companies there begin their name, street
-    ("150102", "呼和浩特市新城", "新城区海拉尔大街"),
-    ("150105", "呼和浩特市赛罕", "赛罕区昭乌达路"),
-    ("150821", "五原县", "隆兴昌镇葵花大道"),
-    ("150203", "包头市昆都仑", "昆都仑区钢铁大街"),
-    ("150802", "巴彦淖尔市临河", "临河区解放街"),
-    ("150204", "包头市青山", "青山区幸福路"),
-)
 
 
 @dataclass(frozen=True, slots=True)

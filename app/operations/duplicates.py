@@ -14,10 +14,16 @@ from itertools import combinations
 from typing import Any
 
 from sqlalchemy import select
-from sqlalchemy.orm import Session
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session, selectinload
 
+from app.access.audit import audit
+from app.access.principal import Principal
+from app.errors import InvalidInputError, NotVisibleError, SwitchedOffError
 from app.operations.numbers import fold
 from app.operations.quality_rules import PLACEHOLDER
+from app.profiles import switch_on
+from models.duplicate_dismissal import DuplicateDismissal
 from models.enums import InstrumentState
 from models.instrument import Instrument
 
@@ -166,11 +172,13 @@ def _agree(one: str, other: str) -> bool | None:
 
 
 def candidates(session: Session, unit_id: int) -> list[Pair]:
-    """The suspicious pairs of a unit's rows, through the principal's scope."""
+    """The suspicious pairs of a unit's rows that nobody has told apart, through the principal's scope."""
     statement = select(*(getattr(Instrument, key) for key in COLUMNS)).where(
         Instrument.unit_id == unit_id, Instrument.state.in_(MERGEABLE)
     )
-    return pairs_among(session.execute(statement))
+    told = select(DuplicateDismissal.first_id, DuplicateDismissal.second_id)
+    apart = set(session.execute(told.where(DuplicateDismissal.unit_id == unit_id)).tuples())
+    return [pair for pair in pairs_among(session.execute(statement)) if (pair.a, pair.b) not in apart]
 
 
 def rows_of(session: Session, pairs: Sequence[Pair]) -> dict[int, Instrument]:
@@ -178,3 +186,55 @@ def rows_of(session: Session, pairs: Sequence[Pair]) -> dict[int, Instrument]:
     wanted = {pk for pair in pairs for pk in (pair.a, pair.b)}
     statement = select(Instrument).where(Instrument.id.in_(wanted))
     return {row.id: row for row in session.scalars(statement)}
+
+
+# -- 不是重复 ------------------------------------------------------------------------------------------------------------
+
+
+def dismiss(session: Session, actor: Principal, one_id: int, other_id: int) -> DuplicateDismissal:
+    """Tell two of the actor's own instruments apart; saying it twice is saying it once. Raises NotVisibleError,
+    InvalidInputError (one instrument named twice) or SwitchedOffError."""
+    _may_tell(actor)
+    first, second = sorted((one_id, other_id))
+    if first == second:
+        raise InvalidInputError("请选择两台不同的器具。")
+    own = select(Instrument.id).where(Instrument.id.in_((first, second)), Instrument.unit_id == actor.unit_id)
+    if len(session.scalars(own).all()) != 2:
+        raise NotVisibleError
+    values = {"unit_id": actor.unit_id, "first_id": first, "second_id": second, "account_id": actor.account_id}
+    fresh = insert(DuplicateDismissal).values(values).on_conflict_do_nothing().returning(DuplicateDismissal.id)
+    if session.scalar(fresh) is not None:
+        audit(session, "duplicate_dismiss", entity="instrument", entity_id=first, other=second)
+    found = select(DuplicateDismissal).where(
+        DuplicateDismissal.unit_id == actor.unit_id,
+        DuplicateDismissal.first_id == first,
+        DuplicateDismissal.second_id == second,
+    )
+    return session.scalars(found).one()
+
+
+def suspect_again(session: Session, actor: Principal, dismissal_id: int) -> None:
+    """Take a dismissal back: the pair is listed again. Raises NotVisibleError."""
+    _may_tell(actor)
+    statement = select(DuplicateDismissal).where(DuplicateDismissal.id == dismissal_id)
+    row = session.scalars(statement).one_or_none()
+    if row is None:
+        raise NotVisibleError
+    audit(session, "duplicate_suspect_again", entity="instrument", entity_id=row.first_id, other=row.second_id)
+    session.delete(row)
+    session.flush()
+
+
+def dismissed(session: Session, most: int = 100) -> list[DuplicateDismissal]:
+    """The pairs that the principal's unit has told apart, the newest first, as far as both are still its own."""
+    statement = select(DuplicateDismissal).order_by(DuplicateDismissal.id.desc()).limit(most)
+    loaded = statement.options(selectinload(DuplicateDismissal.first), selectinload(DuplicateDismissal.second))
+    return [row for row in session.scalars(loaded) if row.first is not None and row.second is not None]
+
+
+def _may_tell(actor: Principal) -> None:
+    """Whoever may merge (switch `merge`): the people of the unit."""
+    if not switch_on("merge"):
+        raise SwitchedOffError
+    if not actor.of_unit:
+        raise NotVisibleError

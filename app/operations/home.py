@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from app import clock
 from app.access.principal import Principal
 from app.operations.band import Band, band_condition, scheme, tab_label
+from app.operations.filing import pending
 from app.operations.ledger_query import PUT_AWAY
 from app.profiles import switch_on
 from app.workflow import INSTRUMENT
@@ -68,9 +69,8 @@ def _filings(p: Principal) -> list[Counted]:
         return []
     states = (("已备案", "approved"), ("备案退回", "returned"))
     rows = [(word, select(Filing.id).where(Filing.state == state), state) for word, state in states]
-    waiting = _of(Instrument.state == "unfiled")
     return [
-        ("待备案", waiting, "/instruments/list/?state=unfiled"),
+        ("待备案", _of(pending()), "/filings/pending/list/"),
         *((word, query, f"/filings/list/?state={state}") for word, query, state in rows),
     ]
 

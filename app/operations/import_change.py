@@ -27,6 +27,7 @@ from app.intake.values import BadCell, parse_date, parse_text
 from app.operations.import_store import CREATED, chunks, copy_rows
 from app.operations.instrument import GONE
 from app.operations.job import beat, cancelled, finish
+from app.operations.nozzles import in_words
 from app.profiles import setting, switch_on
 from app.workflow import INSTRUMENT, fire
 from app.workflow.engine import why_not
@@ -323,9 +324,11 @@ def _replace(session: Session, actor: Principal, job: Job, row: ImportRow) -> No
     day = values.get("replaced_on")
     replaced = parse_date(Field("replaced_on", "更换日期", "date"), str(day)) if day else None
     held: Any = session.get(Nozzle, values["nozzle"]) if values.get("nozzle") else None
-    told = {"job": job.id, "number": values["number"], "new": values["new"], "replaced_on": day}
-    data = {**told, "old": held.serial_no, "nozzle": held.id} if held is not None else told
-    instrument = fire(session, INSTRUMENT, row.instrument_id, "change_nozzle", actor, data)
+    told: dict[str, Any] = {"job": job.id, "number": values["number"], "new": values["new"], "replaced_on": day}
+    if held is not None:
+        pair = [in_words([(held.number, serial)]) for serial in (held.serial_no, str(values["new"]))]
+        told |= {"old": held.serial_no, "nozzle": held.id, "changed": {"nozzles": pair}}
+    instrument = fire(session, INSTRUMENT, row.instrument_id, "change_nozzle", actor, told)
     owner = instrument
     if held is not None:
         held.state, held.replaced_on = "former", replaced
@@ -334,7 +337,7 @@ def _replace(session: Session, actor: Principal, job: Job, row: ImportRow) -> No
         typed = {key: getattr(instrument, key) for key in TYPED} | {"valid_until": None, "last_result": None}
         if replaced is not None:
             typed["installed_on"] = replaced
-        owner = add_instrument(session, actor, typed, step="add")
+        owner = add_instrument(session, actor, typed, step="add", successor_of=instrument.id)
         row.instrument_id = owner.id
     session.add(
         Nozzle(instrument_id=owner.id, number=values["number"], serial_no=str(values["new"]), installed_on=replaced)

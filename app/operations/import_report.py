@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from typing import Any
 
 from sqlalchemy import select
@@ -12,7 +13,6 @@ from app import filestore
 from app.intake.fields import LABELS
 from app.intake.plan import NEW, REFUSED, UNCHANGED, PlannedRow
 from app.intake.rules import Problem
-from app.intake.workbook import write_error_workbook
 from app.operations.import_store import CREATED, RIVAL, raw_of
 from models.job import ImportRow, Job
 
@@ -29,14 +29,17 @@ def report(session: Session, job: Job) -> dict[str, Any]:
     """What the command line prints: counts and every problem with the row as the spreadsheet shows it; for files that
     are not our template also how their columns were read."""
     rows = rows_of(session, job)
-    by = Counter(row.outcome for row in rows)
+    by: Mapping[str, Any] = Counter(row.outcome for row in rows)
+    if not rows:  # their time is over (app/operations/retention.py), what became of them is not
+        by = {**job.counts, RIVAL: job.counts.get("rivals", 0)}
+    number = {key: int(by.get(key, 0)) for key in (NEW, CREATED, UNCHANGED, RIVAL, REFUSED)}
     found: dict[str, Any] = {
         "job": job.id,
         "state": job.state,
-        "rows": len(rows),
-        "created": by[NEW] + by[CREATED],
-        "unchanged": by[UNCHANGED] + by[RIVAL],
-        "refused": by[REFUSED],
+        "rows": len(rows) or int(str(job.counts.get("rows", 0))),
+        "created": number[NEW] + number[CREATED],
+        "unchanged": number[UNCHANGED] + number[RIVAL],
+        "refused": number[REFUSED],
         "problems": [problem_view(problem) for row in rows for problem in row.problems],
     }
     if job.counts.get("sheets"):
@@ -74,6 +77,8 @@ def error_workbook(session: Session, job: Job, out: Any) -> int:
     The uploaded file is copied with all its columns; rows that were corrected on the page, or a file whose columns
     were matched by hand, are written from what is stored.
     """
+    from app.intake.workbook import write_error_workbook  # its writer takes memory that an import does not need
+
     rows = rows_of(session, job, REFUSED)
     planned = [planned_of(row) for row in rows]
     if any(row.edited for row in rows) or job.params.get("plans"):

@@ -20,7 +20,9 @@ from app import clock
 from app.access.principal import Principal
 from app.intake.plan import PlannedRow
 from app.intake.reader import RawRow
+from app.operations.import_rivals import taken_keys
 from app.operations.instrument import TYPED
+from app.workflow.journal import born_sql
 from models.enums import InstrumentState
 from models.instrument import Instrument
 from models.job import ImportRow, Job
@@ -191,18 +193,21 @@ def _insert_statement() -> Any:
                left(v.name || ' ' || coalesce(v.manufacturer, '') || ' ' || :unit_name, 400), 1
         FROM import_row r CROSS JOIN LATERAL jsonb_to_record(r."values") AS v({record})
         WHERE r.job_id = :job AND r.outcome = 'new' AND r.instrument_id IS NULL
-          AND r.position BETWEEN :first AND :last
+          AND r.position BETWEEN :first AND :last AND r.dup_key <> ALL (CAST(:taken AS text[]))
         ORDER BY r.position ON CONFLICT DO NOTHING RETURNING id, dup_key""")
 
 
-HISTORY = text(f"""
-    INSERT INTO transition_log (entity, entity_id, step, from_state, to_state, actor_id, actor_name, actor_body,
-        actor_role, at, input, instrument_id, unit_id, use_division)
-    SELECT 'instrument', r.instrument_id, 'import', NULL, :state, :actor, :name, :body, :role, :at,
-        jsonb_build_object('job', r.job_id), r.instrument_id, :unit, r."values" ->> 'use_division'
-    FROM import_row r
-    WHERE r.job_id = :job AND r.position BETWEEN :first AND :last AND r.outcome = '{CREATED}'
-      AND r.instrument_id >= :lowest ORDER BY r.position""")
+@lru_cache(maxsize=1)
+def _history_statement() -> Any:
+    return text(f"""
+        INSERT INTO transition_log (entity, entity_id, step, from_state, to_state, actor_id, actor_name, actor_body,
+            actor_role, at, input, instrument_id, unit_id, institute_id, use_division)
+        SELECT 'instrument', i.id, 'import', NULL, :state, :actor, :name, :body, :role, :at,
+            jsonb_build_object('job', r.job_id, 'born', {born_sql(Instrument, "i")}),
+            i.id, i.unit_id, i.institute_id, i.use_division
+        FROM import_row r JOIN instrument i ON i.id = r.instrument_id
+        WHERE r.job_id = :job AND r.position BETWEEN :first AND :last AND r.outcome = '{CREATED}'
+          AND r.instrument_id >= :lowest ORDER BY r.position""")
 
 
 class Chunk:
@@ -224,17 +229,18 @@ def write_chunk(
     if not rows:
         return Chunk(0, 0, 0)
     place = {"job": job.id, "first": rows[0][0], "last": rows[-1][0]}
-    facts = {**place, "state": state.value, "unit": unit.id, "unit_name": unit.name}
+    taken = taken_keys(session, unit.id, [key for _, key in rows])
+    facts = {**place, "state": state.value, "unit": unit.id, "unit_name": unit.name, "taken": taken}
     made = {key: pk for pk, key in session.execute(_insert_statement(), facts).tuples()}
     # two plain statements: a planner that takes what an INSERT returns for one row compares every row with every other
     ids = [made.get(key) for _, key in rows]
     session.execute(MARK, {"job": job.id, "positions": [position for position, _ in rows], "ids": ids})
     if made:
-        write_history(session, job, actor, unit, {**place, "lowest": min(made.values()), "state": state.value})
+        write_history(session, job, actor, {**place, "lowest": min(made.values()), "state": state.value})
     return Chunk(len(rows), len(made), place["last"])
 
 
-def write_history(session: Session, job: Job, actor: Principal, unit: Unit, chunk: Mapping[str, Any]) -> None:
-    """The history line of each instrument of a chunk."""
+def write_history(session: Session, job: Job, actor: Principal, chunk: Mapping[str, Any]) -> None:
+    """The history line of each instrument of a chunk, with the values it was born with."""
     who = {"actor": actor.account_id, "name": actor.name, "body": actor.body[:120], "role": actor.role_word}
-    session.execute(HISTORY, {**chunk, **who, "job": job.id, "at": clock.now(), "unit": unit.id})
+    session.execute(_history_statement(), {**chunk, **who, "job": job.id, "at": clock.now()})

@@ -153,7 +153,7 @@ def change_slot(session: Session, slot: Slot, *, capacity: int | None = None, cl
             raise InvalidInputError(f"“可约台数”须为0～{MOST_PLACES}的整数。", field="capacity")
         if capacity < locked.taken:
             raise InvalidInputError(
-                f"该时段已约{locked.taken}台，“可约台数”不能少于已约台数；需要减少时请先与预约单位改期。",
+                f"已有{locked.taken}台预约，容量不能低于该数；需要减少时请先与预约单位改期。",
                 field="capacity",
             )
         locked.capacity = capacity

@@ -20,10 +20,15 @@ from app.intake.rulebook import UNCLASSIFIED
 from app.intake.rules import ERROR, CheckedRow, check_row
 from app.operations.assignment import proposed_institute
 from app.operations.category_rules import rule_book
+from app.operations.import_rivals import WHOLE_PLATFORM
 from app.operations.ledger_fields import label_of, ledger_fields
+from app.operations.nozzles import change_of, set_nozzles
 from app.operations.reference_tables import reference_tables
 from app.profiles import setting, switch_on
 from app.workflow import INSTRUMENT, bear, fire
+from app.workflow.live import GONE as GONE_STATES
+from app.workflow.live import counted
+from app.workflow.together import open_batch
 from models.base import Model, db
 from models.enums import InstrumentState
 from models.instrument import Instrument
@@ -61,7 +66,7 @@ TYPED = (
 
 _CATEGORY = frozenset({"category_id", "declared_category_id", "compulsory"})
 
-GONE = (InstrumentState.PURGED, InstrumentState.MERGED, InstrumentState.FORMER)
+GONE = GONE_STATES
 
 
 def row_policy(unit: Unit | None = None, *, session: Session | None = None, form: bool = False) -> RowPolicy:
@@ -91,15 +96,22 @@ def search_text(name: str, maker: str, unit_name: str) -> str:
     return f"{name} {maker} {unit_name}"[:400]
 
 
-def add_instrument(session: Session, actor: Principal, values: Mapping[str, Any], *, step: str = "add") -> Instrument:
-    """Add one instrument to the actor's own ledger; raises InvalidInputError or ConflictError with the sentence."""
+def add_instrument(
+    session: Session, actor: Principal, values: Mapping[str, Any], *, step: str = "add", successor_of: int = 0
+) -> Instrument:
+    """Add one instrument to the actor's own ledger, with its nozzles where `values` has a list of (枪号, 枪出厂编号) under
+    "nozzles"; raises InvalidInputError or ConflictError with the sentence. `successor_of` is the record put away whose place
+    it takes, under the same key."""
     unit = session.get(Unit, actor.unit_id) if actor.unit_id else None
     if unit is None:
         raise InvalidInputError("只有使用单位可以新增器具。")
     typed = {key: values[key] for key in TYPED if key in values}
     typed["origin"], typed["kind"] = typed.get("origin") or "domestic", typed.get("kind") or "working"
     key = dup_key(tuple(setting("ledger", "duplicate_key")), values)
-    _unique_on_the_platform(session, key, unit.id)
+    if successor_of:  # those before it have the key too, as often as it was replaced
+        _unique_on_the_platform(session, key, unit.id, successor_of)
+    else:
+        _refuse_twin(session, key, unit.id)
     _assign(session, typed)
     instrument = Instrument(
         unit_id=unit.id,
@@ -109,11 +121,15 @@ def add_instrument(session: Session, actor: Principal, values: Mapping[str, Any]
     )
     if step == "add" and not switch_on("filing"):
         step = "add_in_use"
+    guns = values.get("nozzles")
+    told = change_of(session, None, guns) if guns else {}
     try:
         with session.begin_nested():
-            bear(session, instrument, step, actor)
+            bear(session, instrument, step, actor, {"changed": told} if told else {})
     except IntegrityError as error:
         raise _duplicate(instrument) from error
+    if guns is not None:
+        set_nozzles(session, instrument, guns)
     return instrument
 
 
@@ -125,16 +141,35 @@ def _assign(session: Session, values: dict[str, Any]) -> None:
     values["institute_id"] = found.id if found is not None else None
 
 
+def _refuse_twin(session: Session, key: str, unit_id: int, besides: int = 0) -> None:
+    """LED-14 before anything is written: of records in the ledger the unique index is the judge when two come at once, of
+    those that only count (scrapped, put away) and of other units' this is."""
+    if twin := twin_of(session, key, unit_id, besides):
+        raise _duplicate(twin)
+    _unique_on_the_platform(session, key, unit_id, besides)
+
+
+def twin_of(session: Session, key: str, unit_id: int, besides: int = 0) -> Instrument | None:
+    """A record of the unit that the key repeats, or None; "" repeats nothing."""
+    statement = select(Instrument).where(
+        Instrument.unit_id == unit_id, Instrument.dup_key == key, counted(), Instrument.id != besides
+    )
+    with session.no_autoflush:
+        return session.execute(statement.limit(1)).scalars().first() if key else None
+
+
 def _unique_on_the_platform(session: Session, key: str, unit_id: int, besides: int = 0) -> None:
     """LED-14 with the scope `system`: the same instrument of another unit is a duplicate too. The unique index covers one
     unit, so rivals of the same key wait for each other here."""
     if not key or setting("ledger", "duplicate_scope") != "system":
         return
+    # forms wait for each other by key, and all of them for an import that writes a chunk (import_rivals)
+    session.execute(select(func.pg_advisory_xact_lock_shared(WHOLE_PLATFORM)))
     session.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(key, 0))))
     rival = select(Instrument.id).where(
         Instrument.dup_key == key,
         Instrument.unit_id != unit_id,
-        Instrument.state.not_in(GONE),
+        counted(),
         Instrument.id != besides,
     )
     # the rival is another unit's: only that it is there is told
@@ -144,6 +179,8 @@ def _unique_on_the_platform(session: Session, key: str, unit_id: int, besides: i
 
 def _duplicate(instrument: Instrument) -> ConflictError:
     words = " ".join(w for w in (instrument.name, instrument.model, instrument.serial_no) if w)
+    if instrument.state in {InstrumentState.SCRAPPED, InstrumentState.FORMER}:
+        words += f"，{INSTRUMENT.label_of(instrument.state)}"
     return ConflictError(f"该器具已存在（{words}），不能重复录入。", field="serial_no")
 
 
@@ -157,8 +194,9 @@ def edit_instrument(
     step: str = "edit",
     filling: bool = False,
 ) -> Instrument:
-    """Change what was typed; the log keeps old and new of every changed field. `step` is bulk_edit for one of many;
-    `filling` puts something where nothing was, which what is fixed does not forbid."""
+    """Change what was typed; the log keeps old and new of every changed field, and of the nozzles where `values` has them
+    (see add_instrument). `step` is bulk_edit for one of many; `filling` puts something where nothing was, which what is
+    fixed does not forbid."""
     current = session.get(Instrument, instrument_id)
     typed = _editable(current)
     changed = {
@@ -166,8 +204,10 @@ def edit_instrument(
         for key in TYPED
         if key in typed and key in values and current is not None and getattr(current, key) != values[key]
     }
+    guns = values.get("nozzles")
+    told = {**changed, **(change_of(session, instrument_id, guns) if guns is not None and current is not None else {})}
     instrument: Instrument = fire(
-        session, INSTRUMENT, instrument_id, step, actor, {"changed": changed}, seen_version=seen_version
+        session, INSTRUMENT, instrument_id, step, actor, {"changed": told}, seen_version=seen_version
     )
     locked = locked_fields(instrument) & set(changed)
     if filling:
@@ -180,15 +220,21 @@ def edit_instrument(
         place: dict[str, Any] = {"category_id": instrument.category_id, "use_division": instrument.use_division}
         _assign(session, place)
         instrument.institute_id = place.get("institute_id", instrument.institute_id)
-    instrument.dup_key = dup_key(tuple(setting("ledger", "duplicate_key")), {k: getattr(instrument, k) for k in TYPED})
-    _unique_on_the_platform(session, instrument.dup_key, instrument.unit_id, instrument.id)
+    key = dup_key(tuple(setting("ledger", "duplicate_key")), {k: getattr(instrument, k) for k in TYPED})
+    if key != instrument.dup_key:
+        _refuse_twin(session, key, instrument.unit_id, instrument.id)
+    instrument.dup_key = key
     instrument.search_text = search_text(instrument.name, instrument.manufacturer, instrument.unit.name)
+    if open_batch(session) is not None:  # written together; what the database refuses is then done row by row
+        return instrument
     doubled = _duplicate(instrument)  # made now: after a failed flush the row cannot be read
     try:
         with session.begin_nested():
             session.flush()
     except IntegrityError as error:
         raise doubled from error
+    if guns is not None:
+        set_nozzles(session, instrument, guns)
     return instrument
 
 
@@ -210,8 +256,19 @@ def locked_fields(instrument: Instrument) -> set[str]:
     found = {"valid_until", "last_result", "institute_id"} if certified else set()
     filed = InstrumentState.IN_USE in {instrument.state, instrument.prior_state}
     if filed and setting("ledger", "edit_lock") == "filed_partial" and switch_on("filing"):
-        found |= {"name", *_CATEGORY, "model", "serial_no", "manufacturer", "use_division"}
+        found |= fixed_by_filing()
     return found
+
+
+def fixed_by_filing() -> set[str]:
+    """Columns that change only by 变更备案信息 once a filing is approved: all that `filing.editable_fields` does not
+    leave to the unit (S4 图20)."""
+    free = set(setting("filing", "editable_fields"))
+    if free & {"level1", "level2", "category_code"}:
+        free |= _CATEGORY
+    if "institute" in free:
+        free.add("institute_id")
+    return set(TYPED) - free
 
 
 _OF_CERTIFICATES = {"valid_until": "valid_until", "last_result": "last_result", "institute_id": "institute"}
@@ -223,7 +280,7 @@ def locked_sentence(locked: set[str]) -> str:
         return f"“{words}”以检定证书为准，不能修改。"
     keys = {"level2" if key in _CATEGORY else _OF_CERTIFICATES.get(key, key) for key in locked}
     words = "、".join(label_of(f.key) for f in ALL_FIELDS if f.key in keys)
-    return f"备案通过后不能修改“{words}”，请撤销备案后重新提交。"
+    return f"备案通过后不能修改“{words}”，请在器具页面申请“变更备案信息”。"
 
 
 def same_instrument(session: Session, actor: Principal, values: Mapping[str, Any], *, besides: int = 0) -> str | None:
@@ -231,13 +288,7 @@ def same_instrument(session: Session, actor: Principal, values: Mapping[str, Any
     key = dup_key(tuple(setting("ledger", "duplicate_key")), values)
     if not key or actor.unit_id is None:
         return None
-    statement = select(Instrument).where(
-        Instrument.unit_id == actor.unit_id,
-        Instrument.dup_key == key,
-        Instrument.state.not_in(GONE),
-        Instrument.id != besides,
-    )
-    found = session.execute(statement).scalars().first()
+    found = twin_of(session, key, actor.unit_id, besides)
     return _duplicate(found).sentence if found is not None else None
 
 

@@ -19,6 +19,7 @@ from app import clock
 from app.access.principal import Principal
 from app.operations.quality_rules import BY_CODE, RULES, Facts, Rule, UnitFacts, faults_of, score_of, unit_faults_of
 from app.workflow import journal
+from app.workflow.together import open_batch
 from models import Account, Category, Division, Institute, Instrument, Unit
 from models.enums import InstrumentState, Level
 
@@ -46,14 +47,29 @@ def score_on_write(session: Session, obj: Any, changed: dict[str, Any]) -> None:
     with session.no_autoflush:
         category, division = session.get(Category, obj.category_id), session.get(Division, obj.use_division)
         institute = session.get(Institute, obj.institute_id) if obj.institute_id else None
-        twin = select(Instrument.id).where(_twin(Instrument, obj.unit_id, obj.serial_no, obj.id)).limit(1)
-        twins = session.scalar(twin) is not None
+        twins = _has_twin(session, obj)
     until = institute.authorised_until if institute is not None else None
     codes = faults_of(_facts(obj, category, division, until, twins, clock.today()))
     obj.quality, obj.quality_faults = score_of(codes), codes
 
 
 journal.CHANGED.append(score_on_write)
+
+
+def _has_twin(session: Session, row: Instrument) -> bool:
+    """Whether another live row of the unit has the number; for a bulk act, which edits no numbers, asked once a chunk."""
+    batch = open_batch(session)
+    if batch is None or (Instrument, row.id) not in batch.rows:
+        twin = select(Instrument.id).where(_twin(Instrument, row.unit_id, row.serial_no, row.id)).limit(1)
+        return session.scalar(twin) is not None
+    if "twins" not in batch.answers:
+        other = aliased(Instrument)
+        doubled = exists().where(_twin(other, Instrument.unit_id, Instrument.serial_no, Instrument.id))
+        ids = [pk for model, pk in batch.rows if model is Instrument]
+        batch.answers["twins"] = frozenset(
+            session.scalars(select(Instrument.id).where(Instrument.id.in_(ids), doubled))
+        )
+    return row.id in batch.answers["twins"]
 
 
 def _twin(model: Any, unit_id: Any, serial_no: Any, pk: Any) -> ColumnElement[bool]:

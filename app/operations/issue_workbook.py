@@ -14,9 +14,6 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
-import openpyxl
-from openpyxl.styles import Font
-from openpyxl.utils import get_column_letter
 from python_calamine import CalamineWorkbook, SheetTypeEnum, SheetVisibleEnum
 from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
@@ -100,6 +97,10 @@ class RowsRefusedError(InvalidInputError):
 def template(kind: str) -> bytes:
     """The empty workbook: headings, and what belongs under each."""
     title, columns = TEMPLATES[kind]
+    import openpyxl  # only the page that makes a template needs it
+    from openpyxl.styles import Font
+    from openpyxl.utils import get_column_letter
+
     book = openpyxl.Workbook()
     sheet: Any = book.active
     sheet.title = "账号"

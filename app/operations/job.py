@@ -23,6 +23,8 @@ Ending = Callable[[Session, Job], None]
 RUNNERS: dict[str, Runner] = {}
 LOCK_SPACE = 7_301
 MAX_ATTEMPTS = 20
+"""Deaths of a worker at one place until a job is given up."""
+REACHED = "reached"
 
 
 def runner(kind: str) -> Callable[[Runner], Runner]:
@@ -126,12 +128,30 @@ def finish(session: Session, job: Job) -> None:
 
 
 def beat(job: Job, done: int | None = None) -> None:
-    """Progress, to be committed together with the work it counts."""
+    """Progress, to be committed together with the work it counts.
+
+    Work that gets further than ever before is not given up, however often its worker dies; work that begins anew and
+    dies at the same place every time is.
+    """
     job.heartbeat_at = clock.now()
-    if done is not None:
-        if done > job.done:  # work that gets on is not given up, however often its worker dies
-            job.attempts = min(job.attempts, 2)
-        job.done = done
+    if done is None:
+        return
+    if done > _reached(job):
+        job.params = {**job.params, REACHED: [job.phase, done]}
+        job.attempts = min(job.attempts, 2)
+    job.done = done
+
+
+def _reached(job: Job) -> int:
+    """How far the present phase of a job has ever got, in whatever attempt."""
+    known: Any = job.params.get(REACHED) or ("", 0)
+    return int(known[1]) if known[0] == job.phase else 0
+
+
+def begin_phase(job: Job, phase: str, total: int) -> None:
+    """Queue a job for its next piece of work, from nothing."""
+    job.state, job.phase, job.done, job.total, job.finished_at = JobState.QUEUED, phase, 0, total, None
+    job.params = {key: value for key, value in job.params.items() if key != REACHED}
 
 
 def cancelled(session: Session, job: Job) -> bool:

@@ -18,7 +18,7 @@ from app import clock
 from app.errors import InvalidInputError
 from app.workflow import REGISTRY
 from app.workflow.engine import Workflow
-from app.workflow.journal import blank, columns, snapshot
+from app.workflow.journal import as_told, blank, columns, snapshot
 from models.log import TransitionLog
 
 
@@ -72,21 +72,25 @@ def _undone(values: dict[str, Any], state: str | None, lines: list[TransitionLog
 
 def changes_of(line: TransitionLog) -> dict[str, tuple[Any, Any]]:
     """{column: (old, new)} of a line; nothing for lines that say it otherwise (applications list what was asked for)."""
-    changed = line.input.get("changed")
+    return _pairs(line.input)
+
+
+def _pairs(told: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
+    changed = told.get("changed")
     if not isinstance(changed, Mapping):
         return {}
     pairs = {str(k): v for k, v in changed.items() if isinstance(v, (list, tuple)) and len(v) == 2}
     return {k: (v[0], v[1]) for k, v in pairs.items()}
 
 
-def replayed(lines: Iterable[TransitionLog]) -> dict[str, Any]:
-    """What birth and changes say the row holds now, for the columns they speak of."""
+def replayed(inputs: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    """What birth and changes say the row holds now, for the columns they speak of; from the lines' inputs, oldest first."""
     values: dict[str, Any] = {}
-    for line in lines:
-        born = line.input.get("born")
+    for told in inputs:
+        born = told.get("born")
         if isinstance(born, Mapping):
             values |= born
-        values |= {key: new for key, (_old, new) in changes_of(line).items()}
+        values |= {key: new for key, (_old, new) in _pairs(told).items()}
     return values
 
 
@@ -94,32 +98,35 @@ CHUNK = 2_000
 
 
 def differing(session: Session, workflow: Workflow, ids: Iterable[int] | None = None) -> Iterator[tuple[int, str]]:
-    """(row, column) whose present value is not what its history says; every row of the machine, in chunks by key."""
+    """(row, column) whose present value is not what its history says; every row of the machine, in chunks by key.
+
+    Columns are read, not objects: nightly this goes over every row there is.
+    """
     model, last = workflow.model, 0
+    kept = columns(model)
     while True:
-        statement = select(model).where(model.id > last).order_by(model.id).limit(CHUNK)
+        statement = select(model.id, *(getattr(model, key) for key in kept)).where(model.id > last)
         if ids is not None:
             statement = statement.where(model.id.in_(list(ids)))
-        rows = session.scalars(statement.execution_options(unscoped=True)).unique().all()
+        statement = statement.order_by(model.id).limit(CHUNK).execution_options(unscoped=True)
+        rows = {row[0]: dict(zip(kept, row[1:], strict=True)) for row in session.execute(statement)}
         if not rows:
             return
-        last = rows[-1].id
+        last = max(rows)
         yield from _differing(session, workflow, rows)
 
 
-def _differing(session: Session, workflow: Workflow, rows: Any) -> Iterator[tuple[int, str]]:
-    statement = select(TransitionLog).where(
-        TransitionLog.entity == workflow.name, TransitionLog.entity_id.in_([row.id for row in rows])
+def _differing(session: Session, workflow: Workflow, rows: dict[int, dict[str, Any]]) -> Iterator[tuple[int, str]]:
+    statement = select(TransitionLog.entity_id, TransitionLog.input).where(
+        TransitionLog.entity == workflow.name, TransitionLog.entity_id.in_(list(rows))
     )
-    lines: dict[int, list[TransitionLog]] = {}
-    for line in session.scalars(statement.order_by(TransitionLog.id).execution_options(unscoped=True)):
-        lines.setdefault(line.entity_id, []).append(line)
-    kept = set(columns(workflow.model))
-    for row in rows:
-        now = snapshot(row)
-        for key, value in replayed(lines.get(row.id, [])).items():
-            if key in kept and blank(now[key]) != blank(value):
-                yield row.id, key
+    lines: dict[int, list[dict[str, Any]]] = {}
+    for entity_id, told in session.execute(statement.order_by(TransitionLog.id).execution_options(unscoped=True)):
+        lines.setdefault(entity_id, []).append(told)
+    for pk, row in rows.items():
+        said = {key: value for key, value in replayed(lines.get(pk, [])).items() if key in row}
+        now = as_told({key: row[key] for key in said})
+        yield from ((pk, key) for key, value in said.items() if blank(now[key]) != blank(value))
 
 
 def broken(session: Session) -> int:

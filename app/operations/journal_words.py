@@ -26,7 +26,7 @@ CLOSED: dict[str, dict[str, str]] = {
     "conclusion": RESULTS,
     "return_kind": {"mismatch": "信息不符", "wrong_institute": "机构有误", "other": "其他"},
 }
-OWN_LABELS = {"category": "二级目录", "division": "使用地点行政区划", "institute": "检定机构"}
+OWN_LABELS = {"category": "二级目录", "division": "使用地点行政区划", "institute": "检定机构", "nozzles": "加油枪"}
 Pair = tuple[Workflow, str, Any]
 
 
@@ -47,6 +47,15 @@ def _name_of(table: str) -> tuple[type[Any], str] | None:
 
 def label_of(workflow: Workflow, key: str) -> str:
     """The word of a column, as forms and lists call it."""
+    if (workflow.name, key) not in _labels:
+        _labels[workflow.name, key] = _label_of(workflow, key)
+    return _labels[workflow.name, key]
+
+
+_labels: dict[tuple[str, str], str] = {}
+
+
+def _label_of(workflow: Workflow, key: str) -> str:
     if key in LABELS and workflow.name == "instrument":
         return LABELS[key]
     prop = inspect(workflow.model).column_attrs.get(key)

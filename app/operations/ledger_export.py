@@ -10,26 +10,32 @@ import io
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import quote
 
-from sqlalchemy import Select, func, select
+from sqlalchemy import Select, func, literal, select
+from sqlalchemy.dialects.postgresql import aggregate_order_by
 from sqlalchemy.orm import Session
 
 from app import clock, filestore
+from app.access.limits import hit
 from app.access.principal import Principal
-from app.documents.xlsx import csv_rows, write_rows
-from app.errors import InvalidInputError
+from app.documents.xlsx import csv_rows
+from app.documents.xlsx_stream import END_ROW, Chunk, forged, write_marked
+from app.errors import InvalidInputError, TooOftenError
 from app.operations.job import beat, cancelled, create_job, finish, runner
 from app.operations.ledger_columns import FIELD_OF, JOINS, fetches, heading
 from app.operations.ledger_fields import ledger_fields
+from app.operations.ledger_lines import line_of
 from app.operations.ledger_query import ledger_query
 from app.profiles import setting
 from models.attachment import Attachment
 from models.instrument import Instrument
 from models.job import Job
 
+Part = TypeVar("Part")
 KIND = "ledger_export"
 AT_ONCE = 200
 """Rows of a workbook that is made within a click; more are a job."""
@@ -44,6 +50,15 @@ class StoppedError(InvalidInputError):
     """Somebody cancelled the export while it was being written."""
 
 
+class ExportsSpentError(TooOftenError):
+    """The account has exported as often as an hour allows (TRUST 6)."""
+
+    def __init__(self, most: int, seconds: int) -> None:
+        super().__init__(seconds)
+        minutes = -(-self.seconds // 60)
+        self.sentence = f"每小时最多导出{most}次，请约{minutes}分钟后再试，或者清除筛选条件，一次导出全部器具。"
+
+
 @dataclass(frozen=True, slots=True)
 class Wanted:
     """`layout` shown (the list's columns) or template (can be imported again), `kind` xlsx or csv."""
@@ -51,6 +66,15 @@ class Wanted:
     layout: str = "template"
     kind: str = "xlsx"
     columns: tuple[str, ...] = ()
+
+
+def count_export(actor: Principal) -> None:
+    """Count one export of the account, by whichever way it leaves; raises ExportsSpentError with the cure."""
+    most = int(setting("ledger", "exports_per_hour"))
+    try:
+        hit(f"ledger-export:{actor.account_id}", f"{most} per hour")
+    except TooOftenError as error:
+        raise ExportsSpentError(most, error.seconds) from error
 
 
 def condition(session: Session, query: str) -> Any:
@@ -88,8 +112,8 @@ def heads(wanted: Wanted) -> list[str]:
 
 def export_chunks(session: Session, query: str, wanted: Wanted) -> Iterator[list[tuple[Any, ...]]]:
     """The rows of a list in chunks, oldest first, with the words and codes that list or template use."""
-    where, columns, words = condition(session, query), _columns(wanted), _words(wanted)
-    statement, last = _statement(columns).where(where), 0
+    columns, words = _columns(wanted), _words(wanted)
+    statement, last = _statement(columns).where(condition(session, query)).order_by(Instrument.id), 0
     while True:
         found = session.execute(statement.where(Instrument.id > last).limit(CHUNK)).all()
         if not found:
@@ -98,6 +122,36 @@ def export_chunks(session: Session, query: str, wanted: Wanted) -> Iterator[list
         yield [_written(row, words) for row in found]
         if len(found) < CHUNK:
             return
+
+
+def marked_chunks(session: Session, query: str, wanted: Wanted) -> Iterator[Chunk]:
+    """The same rows as text that PostgreSQL has put together, one text a chunk, for a workbook."""
+    columns, words = _columns(wanted), dict(_words(wanted))
+    cells = [(fetch.expression, words.get(place)) for place, fetch in enumerate(fetches(columns))]
+    raw, cleaned = (
+        _joined(columns, select(Instrument.id, line_of(cells, clean=clean).label("line")))
+        .where(condition(session, query))
+        .order_by(Instrument.id)
+        for clean in (False, True)
+    )
+    last = 0
+    while True:
+        after, last, chunk = last, *_marked(session, raw, last, CHUNK)
+        whole = chunk.rows == CHUNK
+        if chunk.rows and forged(chunk, len(cells)):
+            last, chunk = _marked(session, cleaned, after, chunk.rows)
+        if chunk.rows:
+            yield chunk
+        if not whole:
+            return
+
+
+def _marked(session: Session, statement: Select[Any], after: int, limit: int) -> tuple[int, Chunk]:
+    """The next rows as one text, and the id of the last one."""
+    part = statement.where(Instrument.id > after).limit(limit).subquery()
+    together = func.string_agg(part.c.line, aggregate_order_by(literal(END_ROW), part.c.id))
+    row = session.execute(select(func.max(part.c.id), func.count(), together)).one()
+    return row[0] or after, Chunk(row[1], row[2] or "")
 
 
 def _columns(wanted: Wanted) -> list[str]:
@@ -119,13 +173,16 @@ def _words(wanted: Wanted) -> list[tuple[int, dict[Any, Any]]]:
 
 
 def _statement(columns: list[str]) -> Select[Any]:
-    wanted = fetches(columns)
-    statement: Select[Any] = select(Instrument.id, *(f.expression.label(f"c{n}") for n, f in enumerate(wanted)))
-    statement = statement.select_from(Instrument)
-    for name in sorted(frozenset[str]().union(*(f.joins for f in wanted))):
+    expressions = (fetch.expression.label(f"c{n}") for n, fetch in enumerate(fetches(columns)))
+    return _joined(columns, select(Instrument.id, *expressions))
+
+
+def _joined(columns: list[str], statement: Any) -> Select[Any]:
+    joined: Select[Any] = statement.select_from(Instrument)
+    for name in sorted(frozenset[str]().union(*(fetch.joins for fetch in fetches(columns)))):
         target, on, keeps = JOINS[name]
-        statement = statement.join(target, on, isouter=keeps)
-    return statement.order_by(Instrument.id)
+        joined = joined.join(target, on, isouter=keeps)
+    return joined
 
 
 def _written(row: Any, words: list[tuple[int, dict[Any, Any]]]) -> tuple[Any, ...]:
@@ -137,11 +194,11 @@ def _written(row: Any, words: list[tuple[int, dict[Any, Any]]]) -> tuple[Any, ..
     return tuple(cells)
 
 
-def _rows(chunks: Iterator[list[tuple[Any, ...]]], told: Callable[[int], None] | None = None) -> Iterator[Any]:
+def _told(chunks: Iterator[Part], told: Callable[[int], None] | None, rows_of: Callable[[Any], int]) -> Iterator[Part]:
     done = 0
     for chunk in chunks:
-        yield from chunk
-        done += len(chunk)
+        yield chunk
+        done += rows_of(chunk)
         if told is not None:
             told(done)
 
@@ -150,9 +207,11 @@ def write_export(
     session: Session, query: str, wanted: Wanted, out: Path, told: Callable[[int], None] | None = None
 ) -> int:
     """Write the file; returns the rows. `told` hears how many are out and may commit."""
-    rows = _rows(export_chunks(session, query, wanted), told)
     if wanted.kind == "xlsx":
-        return write_rows(out, heads(wanted), rows)
+        return write_marked(
+            out, heads(wanted), _told(marked_chunks(session, query, wanted), told, lambda chunk: chunk.rows)
+        )
+    rows = chain.from_iterable(_told(export_chunks(session, query, wanted), told, len))
     count = -1  # the heading is no row
     with out.open("wb") as file:
         for piece in csv_rows(heads(wanted), rows):
@@ -163,7 +222,7 @@ def write_export(
 
 def csv_pieces(session: Session, query: str, wanted: Wanted) -> Iterator[bytes]:
     """CSV as it is read, a chunk at a time; the heading comes before the first row is asked for."""
-    pieces = csv_rows(heads(wanted), _rows(export_chunks(session, query, wanted)))
+    pieces = csv_rows(heads(wanted), chain.from_iterable(export_chunks(session, query, wanted)))
     yield next(pieces)
     kept: list[bytes] = []
     for piece in pieces:

@@ -28,12 +28,16 @@ from app.intake.plan import NEW, REFUSED, UNCHANGED, ExistingRow, PlannedRow, Pl
 from app.intake.reader import RawRow
 from app.intake.rules import CheckedRow
 from app.operations import import_change, import_source
+from app.operations.import_assign import Assigner, assigns
 from app.operations.import_report import error_workbook, problem_view, report
+from app.operations.import_rivals import PUT_AWAY, others_keys
 from app.operations.import_store import CREATED, RIVAL, chunks, copy_rows, write_chunk
-from app.operations.instrument import GONE, TYPED, row_policy
-from app.operations.job import beat, cancelled, create_job, finish, runner
+from app.operations.instrument import TYPED, row_policy
+from app.operations.job import beat, begin_phase, cancelled, create_job, finish, runner
 from app.operations.reference_tables import reference_tables
+from app.operations.unmatched import note_unit
 from app.profiles import setting, switch_on
+from app.workflow.live import counted
 from app.workflow.outgoing import message
 from models.attachment import Attachment
 from models.enums import InstrumentState, JobState
@@ -131,7 +135,7 @@ def open_import(session: Session, job_id: int, *, phases: Iterable[str] = ("chec
 
 def enqueue(session: Session, job: Job, phase: str, total: int) -> Job:
     """Hand a waiting import to the worker; raises ConflictError while another import of the unit runs."""
-    job.state, job.phase, job.done, job.total, job.finished_at = JobState.QUEUED, phase, 0, total, None
+    begin_phase(job, phase, total)
     try:
         with session.begin_nested():
             session.flush()
@@ -237,11 +241,16 @@ class Checker:
     def __init__(self, session: Session, actor: Principal) -> None:
         self._session, self._unit = session, actor.unit_id
         self.ref, self.policy = reference_tables(session), row_policy(own_unit(session, actor), session=session)
-        self.check: Callable[[RawRow], CheckedRow] = Adviser(self.ref, self.policy).check
-        """Every rule on one row, with the cures that can be suggested."""
+        adviser = Adviser(self.ref, self.policy)
+        self.check: Callable[[RawRow], CheckedRow] = adviser.check
+        """Every rule on one row, with the cures that can be suggested and the institute that will verify it."""
+        if assigns():
+            assign = Assigner(session).assign
+            self.check = lambda raw: assign(adviser.check(raw))
 
     def existing(self, checked: Iterable[CheckedRow]) -> dict[str, ExistingRow]:
-        """Records of the unit with a key that occurs in the rows."""
+        """Records with a key that occurs in the rows: the unit's own, and where the platform's count that there are
+        others'."""
         keys = list({row.dup_key for row in checked if row.dup_key})
         typed = [key for key in TYPED if key != "category_id"]
         wanted = (Instrument.id, Instrument.dup_key, Instrument.last_result, *(getattr(Instrument, k) for k in typed))
@@ -250,8 +259,11 @@ class Checker:
             statement = select(*wanted).where(
                 Instrument.unit_id == self._unit,
                 Instrument.dup_key == any_(cast(part, ARRAY(Text))),
-                Instrument.state.not_in(GONE),
+                counted(),
             )
+            # of two with the same key the one in the ledger counts, not the one put away
+            statement = statement.order_by(Instrument.state.in_(PUT_AWAY).desc())
+            found |= {key: ExistingRow(0, {}, elsewhere=True) for key in others_keys(self._session, self._unit, part)}
             for pk, key, result, *values in self._session.execute(statement).tuples():
                 known = dict(zip(typed, values, strict=True))
                 if result is not None:
@@ -288,6 +300,7 @@ def _commit_rows(session: Session, job: Job, actor: Principal) -> None:
         if whole and chunk.made < chunk.rows:
             return _nothing_after_all(session, job, actor)
         beat(job, job.done + chunk.rows)
+        note_unit(session, unit.id)
         if not whole:
             session.commit()
     _settle(session, job)

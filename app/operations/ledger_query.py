@@ -9,16 +9,18 @@ from __future__ import annotations
 from typing import Any
 
 from flask_appbuilder.models.filters import BaseFilter, Filters
-from sqlalchemy import func, or_, select
+from sqlalchemy import func, not_, or_, select
 from sqlalchemy.orm import Query, Session
 from werkzeug.datastructures import MultiDict
 
 from app import clock
 from app.fab.filters import WALK
+from app.fab.grams import contains
 from app.fab.interface import PGInterface
 from app.fab.request_filters import read_filters
 from app.fab.urls import args_of
 from app.operations.band import Band, band_condition
+from app.operations.completeness import incomplete
 from app.operations.instrument_quality import broken_by
 from app.operations.numbers import fold, folded, looks_like_number
 from models.appointment import LIVE_ITEM_STATES, AppointmentItem
@@ -49,33 +51,47 @@ OWN = "_flt_x_"
 """Beginning of the arguments of conditions that are no column of their own."""
 
 
-def _booked(value: str) -> Any:
+def _booked(_session: Session, value: str) -> Any:
     live = select(AppointmentItem.instrument_id).where(AppointmentItem.state.in_(LIVE_ITEM_STATES))
     return Instrument.id.in_(live) if value == "1" else Instrument.id.not_in(live)
 
 
-def _result(value: str) -> Any:
+def _result(_session: Session, value: str) -> Any:
     if value == "none":
         return Instrument.last_result.is_(None)
     return Instrument.last_result == value if value in set(Conclusion) else None
 
 
-def _categories(condition: Any) -> Any:
-    return Instrument.category_id.in_(select(Category.id).where(condition))
+def _among(session: Session, column: Any, keys: Any) -> Any:
+    """The keys are asked for first: the planner knows how many rows a certain institute or category has, of a subquery
+    it knows nothing."""
+    return column.in_(list(session.execute(keys).scalars()))
+
+
+def _categories(session: Session, condition: Any) -> Any:
+    return _among(session, Instrument.category_id, select(Category.id).where(condition))
+
+
+def _institute(session: Session, value: str) -> Any:
+    keys = select(Institute.id).where(Institute.name.contains(value, autoescape=True))
+    return _among(session, Instrument.institute_id, keys)
+
+
+def _incomplete(_session: Session, value: str) -> Any:
+    return incomplete() if value == "1" else not_(incomplete()) if value == "0" else None
 
 
 CONDITIONS: dict[str, Any] = {
-    "level1": lambda v: _categories(Category.level1 == v),
-    "category_code": lambda v: _categories(Category.code.startswith(v, autoescape=True)),
-    "institute": lambda v: Instrument.institute_id.in_(
-        select(Institute.id).where(Institute.name.contains(v, autoescape=True))
-    ),
+    "level1": lambda s, v: _categories(s, Category.level1 == v),
+    "category_code": lambda s, v: _categories(s, Category.code.startswith(v, autoescape=True)),
+    "institute": _institute,
     "last_result": _result,
     "booked": _booked,
-    "fault": broken_by,
-    "county": lambda v: Instrument.use_division == v,
+    "incomplete": _incomplete,
+    "fault": lambda _s, v: broken_by(v),
+    "county": lambda _s, v: Instrument.use_division == v,
 }
-"""Search conditions of the manuals that are no column: name → value → condition (LED-02)."""
+"""Search conditions of the manuals that are no column: name → (session, value) → condition (LED-02, LED-16)."""
 
 
 class Own(BaseFilter):
@@ -86,7 +102,7 @@ class Own(BaseFilter):
 
     def apply(self, query: Query[Any], value: Any) -> Query[Any]:
         key, text = value
-        condition = CONDITIONS[key](text)
+        condition = CONDITIONS[key](query.session, text)
         return query if condition is None else query.filter(condition)
 
 
@@ -97,14 +113,13 @@ class Anything(BaseFilter):
     arg_name = "q"
 
     def apply(self, query: Query[Any], value: Any) -> Query[Any]:
-        return query.filter(anything(str(value), walk=bool(query.get_execution_options().get(WALK))))
+        walk = bool(query.get_execution_options().get(WALK))
+        return query.filter(anything(query.session, str(value), walk=walk))
 
 
-def anything(term: str, *, walk: bool = False) -> Any:
+def anything(session: Session, term: str, *, walk: bool = False) -> Any:
     """Rows whose number begins or ends with the term, noise aside, or whose words contain it; indexes answer both."""
-    words = Instrument.search_text.contains(term, autoescape=True)
-    if len(term) > 1 and not walk:
-        words = func.bigrams(Instrument.search_text).op("@>")(func.bigrams(term)) & words
+    words = contains(session, Instrument.search_text, term, walk=walk)
     number = fold(term)
     if not looks_like_number(term) or not number:
         return words

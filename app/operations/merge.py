@@ -22,13 +22,13 @@ from app.intake.dup import dup_key
 from app.operations.instrument import search_text
 from app.profiles import setting
 from app.workflow import INSTRUMENT, fire
-from app.workflow.certificate import instrument_facts
+from app.workflow.certificate import instrument_facts, newest_verification
 from app.workflow.engine import Context, cascade, lock
 from app.workflow.journal import plain
 from app.workflow.live import ever_verified
 from app.workflow.merged import family
-from models import AppointmentItem, Attachment, Certificate, Filing, Instrument, InstrumentMerge, Nozzle, Reminder
-from models.enums import CertificateState, FilingState, InstrumentState
+from models import AppointmentItem, Attachment, Filing, Instrument, InstrumentMerge, Nozzle, Reminder
+from models.enums import FilingState, InstrumentState
 
 CHOOSABLE = (
     *("name", "category_id", "model", "measuring_range", "accuracy_class", "serial_no", "own_no", "manufacturer"),
@@ -174,12 +174,8 @@ def _derive(row: Instrument) -> None:
 
 
 def _recount(session: Session, row: Instrument, ids: Sequence[int]) -> None:
-    """Result and validity from ALL issued papers of the rows (I-7); without any, what was typed stays."""
-    ever = Certificate.instrument_id.in_(ids)
-    issued = select(Certificate).where(ever, Certificate.state == CertificateState.ISSUED)
-    last = session.scalars(
-        issued.order_by(Certificate.verified_on.desc(), Certificate.id.desc()).limit(1).execution_options(unscoped=True)
-    ).first()
+    """Result and validity from ALL verifications of the rows (I-7); without any, what was typed stays."""
+    last = newest_verification(session, ids)
     if last is not None:
         row.last_result, row.verified_on, row.valid_until = instrument_facts(last)
         row.certificate_no = last.number or ""

@@ -29,6 +29,19 @@ def nozzles_of(session: Session, instrument_id: int) -> list[Nozzle]:
     return list(session.execute(statement.order_by(Nozzle.number)).scalars())
 
 
+def in_words(rows: Iterable[tuple[int, str]]) -> str:
+    """Nozzles as the history keeps them: 1号枪 A01；2号枪 A02."""
+    return "；".join(f"{number}号枪 {serial}" for number, serial in sorted(rows))
+
+
+def change_of(session: Session, instrument_id: int | None, rows: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
+    """What the line of history says of typed nozzles, {"nozzles": [old, new]}, or nothing when they stay the same; raises
+    as `checked_nozzles`."""
+    held = nozzles_of(session, instrument_id) if instrument_id is not None else []
+    pair = [in_words((n.number, n.serial_no) for n in held), in_words(checked_nozzles(rows).items())]
+    return {"nozzles": pair} if pair[0] != pair[1] else {}
+
+
 def checked_nozzles(rows: Iterable[tuple[str, str]]) -> dict[int, str]:
     """枪号 → 枪出厂编号 as typed; raises InvalidInputError naming the row that cannot be taken."""
     found: dict[int, str] = {}

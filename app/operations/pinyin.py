@@ -9,13 +9,21 @@ from __future__ import annotations
 import itertools
 import re
 import unicodedata
+from collections.abc import Mapping
 from functools import lru_cache
-
-from pypinyin.pinyin_dict import pinyin_dict
+from typing import cast
 
 TWO_WAYS = {"重": "cz", "长": "cz", "厦": "xs", "行": "hx", "乐": "ly", "朝": "cz", "曾": "zc", "番": "fp", "会": "hk"}
 MOST_READINGS = 8
 LETTERS = re.compile(r"[a-z0-9]{2,30}")
+
+
+@lru_cache(maxsize=1)
+def _dictionary() -> Mapping[int, str]:
+    """Fifty megabytes that only a search for letters needs: processes that never search (workers) do without."""
+    from pypinyin.pinyin_dict import pinyin_dict
+
+    return cast("Mapping[int, str]", pinyin_dict)
 
 
 @lru_cache(maxsize=8_192)
@@ -24,7 +32,7 @@ def _letter(sign: str) -> str:
         return sign.lower() if sign.isalnum() else ""
     if sign in TWO_WAYS:
         return TWO_WAYS[sign]
-    reading = str(pinyin_dict.get(ord(sign), ""))
+    reading = str(_dictionary().get(ord(sign), ""))
     return unicodedata.normalize("NFD", reading)[:1].lower()
 
 

@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 
 from app import clock
 from app.access.principal import as_system
+from app.fab.grams import contains
 from app.operations.certificate_files import PRINTED, replacement
 from models.certificate import Certificate
 from models.enums import CertificateState, Conclusion
@@ -60,7 +61,7 @@ def search(session: Session, term: str, page: int = 1) -> tuple[list[PublicInstr
     term = term.strip()[:MAX_TERM]
     if len(term) < 2:
         return [], 0, False
-    condition = matches(term)
+    condition = matches(session, term)
     ids = select(Instrument.id).where(condition).limit(CAP + 1).subquery()
     count = session.scalar(select(func.count()).select_from(ids)) or 0
     units = Unit.__table__.alias()  # the unit's name is public with its instrument; its row is not
@@ -104,10 +105,9 @@ def _row(values: Sequence[Any], today: date) -> PublicInstrument:
     )
 
 
-def matches(term: str) -> ColumnElement[bool]:
+def matches(session: Session, term: str) -> ColumnElement[bool]:
     """Substring of name, maker or unit by bigrams; beginning or end of the number by its two indexes."""
-    grams = func.bigrams(Instrument.search_text).op("@>")(func.bigrams(term))
-    text_hit = grams & Instrument.search_text.contains(term, autoescape=True)
+    text_hit = contains(session, Instrument.search_text, term)
     if not any(c.isascii() and c.isalnum() for c in term):
         return text_hit
     number = Instrument.serial_no.startswith(term, autoescape=True)

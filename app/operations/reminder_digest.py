@@ -7,13 +7,14 @@ is left nothing is sent (I-9).
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, func, literal, or_, select, text
-from sqlalchemy.dialects.postgresql import ARRAY, insert
+from sqlalchemy import ColumnElement, Text, and_, cast, column, func, literal, or_, select, text
+from sqlalchemy.dialects.postgresql import JSONB, insert
 from sqlalchemy.orm import Session
 
 from app import clock
@@ -61,7 +62,7 @@ def tell_units(session: Session, batches: Mapping[int, Batch], on: date) -> None
     nothing."""
     accounts = session.execute(
         select(Account.id, Account.unit_id, Account.email, Account.phone)
-        .where(Account.unit_id.in_(batches), Account.state == AccountState.ACTIVE)
+        .where(Account.unit_id == func.any(list(batches)), Account.state == AccountState.ACTIVE)
         .order_by(Account.unit_id, Account.id)
     ).all()
     if not accounts:
@@ -93,12 +94,17 @@ def tell_units(session: Session, batches: Mapping[int, Batch], on: date) -> None
 def _put(
     session: Session, model: type, names: tuple[str, ...], rows: Sequence[tuple[Any, ...]], once: list[str]
 ) -> bool:
-    """Insert many rows, one array per column: a statement of constant length, however many rows."""
+    """Insert many rows: all of them travel as one JSON text, whose length no planner and no driver minds."""
     if not rows:
         return False
     columns = [getattr(model, name) for name in names]
-    arrays = [literal(list(values), ARRAY(c.type)) for c, values in zip(columns, zip(*rows, strict=True), strict=True)]
-    given = func.unnest(*arrays).table_valued(*names).render_derived()
+    given = (
+        func.jsonb_to_recordset(
+            cast(literal(json.dumps([dict(zip(names, row, strict=True)) for row in rows]), Text), JSONB)
+        )
+        .table_valued(*(column(name, c.type) for name, c in zip(names, columns, strict=True)))
+        .render_derived(with_types=True)
+    )
     statement = insert(model).from_select(list(names), select(*given.c))
     session.execute(statement.on_conflict_do_nothing(index_elements=once))
     return True
@@ -131,7 +137,9 @@ def still_true(session: Session, units: set[int], first: int, at: datetime, limi
             order.label("place"),
         )
         .join(Instrument, Instrument.id == Reminder.instrument_id)
-        .where(Reminder.unit_id.in_(units), Reminder.id >= first, Reminder.created_at == at, holds(scheme()))
+        .where(
+            Reminder.unit_id == func.any(list(units)), Reminder.id >= first, Reminder.created_at == at, holds(scheme())
+        )
         .subquery()
     )
     found: dict[int, list[Line]] = {}

@@ -27,7 +27,7 @@ from models.outbox import NO_RECORD, Reminder
 
 CHANNEL = "site"
 """Every reminder is a site message; mail and text messages carry the same reminders (one row of the outbox each)."""
-AT_ONCE = 1_000
+AT_ONCE = 4_000
 """Units told by one statement."""
 
 

@@ -3,6 +3,7 @@
 - a registration never verified goes after `unverified_days`, whole;
 - an account closed for `closed_days` loses everything that says who the person was, the unit's ledger stays;
 - photographs and proofs of identity go `papers_days` after the decision they were handed in for;
+- the rows of an import that has ended go after `import_rows_days`, its counts and the ledger stay;
 - files that nothing refers to go after two days.
 
 Every part may be run again at any time: it asks what is due and not done.
@@ -33,7 +34,8 @@ from models.affiliation import UnitChange
 from models.appointment import Appointment
 from models.attachment import Attachment
 from models.base import metadata
-from models.enums import AccountState, Role
+from models.enums import AccountState, JobState, Role
+from models.job import ImportRow, Job
 from models.log import TransitionLog
 from models.organisation import TypeApproval, Unit, UnitContact
 from models.outbox import DevelopmentMail, Message, Outbox
@@ -55,6 +57,7 @@ def run_retention(session: Session, *, dry_run: bool = False) -> dict[str, int]:
             "closed": _each(session, _closed(session), _erase_closed, dry_run),
             "papers": _each(session, _old_proofs(session), _remove_paper, dry_run),
             "recoveries": _each(session, _old_recoveries(session), _erase_recovery, dry_run),
+            "imports": _each(session, _old_imports(session), _forget_rows, dry_run),
         }
         report["files"] = sweep_files(session, dry_run=dry_run)
         if not dry_run and any(report.values()):
@@ -274,6 +277,24 @@ def _erase_recovery(session: Session, request_id: int) -> None:
     request = session.get(RecoveryRequest, request_id)
     if request is not None:
         request.name, request.phone, request.email, request.id_number = ERASED, "", None, None
+
+
+# -- imports that have ended ------------------------------------------------------------------------------------------
+
+
+def _old_imports(session: Session) -> list[int]:
+    rows = select(ImportRow.job_id).where(ImportRow.job_id == Job.id).exists()
+    statement = select(Job.id).where(
+        Job.state.in_((JobState.DONE, JobState.CANCELLED, JobState.FAILED)),
+        Job.finished_at < _days_ago("import_rows_days"),
+        rows,
+    )
+    return list(session.execute(statement).scalars())
+
+
+def _forget_rows(session: Session, job_id: int) -> None:
+    """What was read and corrected; how many rows came to what stays with the job."""
+    session.execute(delete(ImportRow).where(ImportRow.job_id == job_id))
 
 
 def referenced(session: Session, digests: list[str]) -> set[str]:

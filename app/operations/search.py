@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import and_, false, func, or_, select
@@ -17,6 +17,7 @@ from sqlalchemy.orm import Session, selectinload
 
 from app.access.principal import Principal, as_system
 from app.access.roles import INSTITUTE, REGULATOR, UNIT
+from app.fab.grams import contains
 from app.operations.numbers import fold, folded, looks_like_number
 from app.operations.pinyin import initials, looks_like_initials
 from models.appointment import Appointment
@@ -28,6 +29,7 @@ from models.organisation import Unit
 MOST = 20
 SHORTEST_NUMBER = 2
 PUT_LAST = ("scrapped", "former")
+OVERLAP = timedelta(minutes=5)
 ORDER_NUMBER = re.compile(r"\d{4,20}")
 
 
@@ -82,7 +84,7 @@ def find_instruments(session: Session, term: str, most: int = MOST) -> list[Hit]
     words, numbers = [p for p in parts if not looks_like_number(p)], [p for p in parts if looks_like_number(p)]
     number = fold("".join(numbers))
     tests: list[Any] = []
-    about = _contains_all(words) if words and numbers else None
+    about = _contains_all(session, words) if words and numbers else None
     if len(number) >= SHORTEST_NUMBER:
         column = folded(Instrument.serial_no)
         tests = [
@@ -95,16 +97,16 @@ def find_instruments(session: Session, term: str, most: int = MOST) -> list[Hit]
     for test in tests:
         _more(session, rows, test if about is None else and_(about, test), most)
     if len(rows) < most:
-        _more(session, rows, _contains_all(parts), most)
+        _more(session, rows, _contains_all(session, parts), most)
     if not rows and numbers and words:
-        _more(session, rows, _contains_all(words), most)
+        _more(session, rows, _contains_all(session, words), most)
     shown = sorted(rows.values(), key=lambda row: row.state in PUT_LAST)[:most]
     return [Hit("instruments", i.id, f"{i.name} {i.serial_no}", f"{i.unit.name} · {i.place}") for i in shown]
 
 
-def _contains_all(parts: list[str]) -> Any:
+def _contains_all(session: Session, parts: list[str], column: Any = Instrument.search_text) -> Any:
     """Every part stands in name, maker or unit; 称 is read as 秤 too, and brackets in either width."""
-    return and_(*(or_(*(_contains(Instrument.search_text, way) for way in ways(part))) for part in parts))
+    return and_(*(or_(*(contains(session, column, way) for way in ways(part))) for part in parts))
 
 
 def ways(part: str) -> list[str]:
@@ -112,11 +114,6 @@ def ways(part: str) -> list[str]:
     wide = part.translate(str.maketrans("(),:", "（），："))
     found = [part, wide, part.replace("称", "秤"), part.upper() if part.isascii() else part]
     return list(dict.fromkeys(found))
-
-
-def _contains(column: Any, text: str) -> Any:
-    exact = column.contains(text, autoescape=True)
-    return func.bigrams(column).op("@>")(func.bigrams(text)) & exact if len(text) > 1 else exact
 
 
 def _more(session: Session, rows: dict[int, Instrument], test: Any, most: int) -> None:
@@ -163,7 +160,7 @@ def find_units(session: Session, term: str, most: int = MOST) -> list[Hit]:
     code = fold(term)
     # a code holds no O, I or L: who types one means 0 or 1, so folding it loses nothing
     by_code = Unit.code.startswith(code, autoescape=True) if len(code) >= 4 and code.isalnum() else false()
-    by_name = and_(*(or_(*(_contains(Unit.name, way) for way in ways(part))) for part in term.split()))
+    by_name = _contains_all(session, term.split(), Unit.name)
     rows = list(session.execute(select(Unit).where(or_(by_code, by_name)).limit(most)).unique().scalars())
     letters = looks_like_initials(term)
     if letters and len(rows) < most:
@@ -200,22 +197,26 @@ class Letters:
 
     def __init__(self) -> None:
         self.readings: dict[int, tuple[str, ...]] = {}
+        self.names: dict[int, str] = {}
         self.until: datetime | None = None
         self.database = ""
 
     def refresh(self, session: Session) -> None:
-        """Read the units that are new or renamed."""
+        """Read the units that are new or renamed since the last look, and a little further back: a transaction shows its
+        rows later than the moment they carry."""
         database = str(session.get_bind().url)  # type: ignore[union-attr]
         if database != self.database:
-            self.readings, self.until, self.database = {}, None, database
-        statement = select(Unit.id, Unit.name, Unit.updated_at)
+            self.readings, self.names, self.until, self.database = {}, {}, None, database
+        statement = select(Unit.id, Unit.name)
         if self.until is not None:
             statement = statement.where(Unit.updated_at >= self.until)
         with as_system("first letters of all names; what is shown of them passes through the person's scope"):
+            now: datetime = session.execute(select(func.now())).scalar_one()
             rows = session.execute(statement).tuples().all()
-        for key, name, moment in rows:
-            self.readings[key] = initials(name)
-            self.until = max(self.until, moment) if self.until else moment
+        for key, name in rows:
+            if self.names.get(key) != name:
+                self.readings[key], self.names[key] = initials(name), name
+        self.until = now - OVERLAP
 
     def matching(self, session: Session, letters: str) -> list[int]:
         """Units one of whose readings holds the letters; those that begin with them first, short names first."""

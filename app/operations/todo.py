@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 
 from sqlalchemy import ColumnElement, ScalarSelect, Select, func, or_, select
 from sqlalchemy.orm import Session
@@ -10,6 +11,8 @@ from sqlalchemy.orm import Session
 from app import clock
 from app.access.principal import Principal
 from app.operations.band import LABELS, TONES, Band, band_condition, scheme
+from app.operations.filing import pending
+from app.operations.unmatched import FORGOTTEN_DAYS, OPEN
 from app.profiles import switch_on
 from app.workflow import CERTIFICATE
 from models.account import Account
@@ -19,17 +22,19 @@ from models.certificate import Certificate
 from models.enums import (
     AccountState,
     AffiliationState,
-    InstrumentState,
+    AmendmentState,
     JobState,
     Role,
     TransferState,
     UnitChangeState,
+    UnmatchedState,
 )
-from models.filing import Filing
+from models.filing import Filing, FilingAmendment
 from models.instrument import Instrument
 from models.job import Job
 from models.ledger import InstrumentTransfer
 from models.outbox import Message
+from models.unmatched import UnmatchedRecord
 
 CAP = 10_000
 BADGE = 100
@@ -75,6 +80,8 @@ def todos(session: Session, p: Principal, cap: int = CAP) -> list[Todo]:
         lines += _of_institute(p)
     if p.has(Role.REG):
         lines += _of_regulator()
+    if switch_on("unmatched"):
+        lines += _unmatched(p)
     if p.has(Role.ADM):
         waiting = _rows(Account, Account.state == AccountState.PENDING, Account.reviewer_institute_id.is_(None))
         lines.append(Line("reviews", "待审核的注册申请", waiting, "/accounts/list/?state=pending", "warn"))
@@ -142,8 +149,8 @@ def _of_unit(p: Principal) -> list[Line]:
         Line(
             "unfiled",
             "待备案的器具",
-            _rows(Instrument, own, Instrument.state == InstrumentState.UNFILED),
-            "/instruments/list/?state=unfiled",
+            _rows(Instrument, own, pending()),
+            "/filings/pending/list/",
             "warn",
         ),
         Line("import_drafts", "待确认的导入", drafts, "/imports/", "warn"),
@@ -183,6 +190,17 @@ def _of_institute(p: Principal) -> list[Line]:
                 "待处理的备案",
                 _rows(Filing, held, Filing.state.in_(("submitted", "to_process", "to_confirm"))),
                 "/filings/list/?mine=1",
+                "warn",
+            ),
+            Line(
+                "amendments",
+                "待审核的备案变更",
+                _rows(
+                    FilingAmendment,
+                    FilingAmendment.institute_id == p.institute_id,
+                    FilingAmendment.state == AmendmentState.PENDING,
+                ),
+                "/filing-amendments/list/?state=pending",
                 "warn",
             ),
             Line(
@@ -239,6 +257,27 @@ def _of_institute(p: Principal) -> list[Line]:
             )
         )
     return lines
+
+
+def _unmatched(p: Principal) -> list[Line]:
+    """Results of other systems: what the unit sorts out, what the institute answers, what the regulator decides."""
+    state, address = UnmatchedRecord.state, "/unmatched/list/"
+    if p.of_unit:
+        waiting = _rows(UnmatchedRecord, state.in_(OPEN))
+        return [Line("unmatched", "未匹配的检定记录", waiting, address, "warn")]
+    if p.has(Role.REC, Role.VER, Role.IMG):
+        asked = _rows(UnmatchedRecord, state == UnmatchedState.DISPUTED)
+        return [Line("unmatched", "待更正的检定记录", asked, f"{address}?state=disputed", "warn")]
+    if not p.has(Role.REG):
+        return []
+    since = clock.now() - timedelta(days=FORGOTTEN_DAYS)
+    old = _rows(UnmatchedRecord, state == UnmatchedState.PENDING, UnmatchedRecord.created_at < since)
+    denied = _rows(UnmatchedRecord, state == UnmatchedState.NOT_OURS)
+    words = f"超过{FORGOTTEN_DAYS}天未处理的检定记录"
+    return [
+        Line("unmatched", "单位反馈非本单位的检定记录", denied, f"{address}?state=not_ours", "warn"),
+        Line("unmatched_old", words, old, f"{address}?state=pending", "warn"),
+    ]
 
 
 def _of_regulator() -> list[Line]:

@@ -2,45 +2,25 @@
 
 from __future__ import annotations
 
+from app.profiles.column_words import words
 from app.profiles.declared import Choices, Setting
 from app.profiles.list_choices import LIST_COLUMNS, LIST_SEARCH, LIST_TABS
 
-LEDGER_FIELDS: Choices = (
-    ("name", "器具名称"),
-    ("kind", "器具类型"),
-    ("level1", "一级目录"),
-    ("level2", "二级目录"),
-    ("category_code", "种别代码"),
-    ("model", "型号规格"),
-    ("measuring_range", "测量范围"),
-    ("accuracy_class", "准确度等级"),
-    ("serial_no", "出厂编号"),
-    ("own_no", "自编号"),
-    ("manufacturer", "生产厂家"),
-    ("origin", "器具产地"),
-    ("use_division", "使用地点行政区划"),
-    ("place", "安装/使用地点"),
-    ("station", "所属充电站"),
-    ("purchased_on", "购置时间"),
-    ("installed_on", "安装日期"),
-    ("produced_on", "生产日期"),
-    ("quantity", "器具数量"),
-    ("purpose", "器具用途"),
-    ("delivery_mode", "送检方式"),
-    ("valid_until", "有效期至"),
-    ("institute", "检定机构"),
-    ("last_result", "检定结论"),
-    ("type_approval_no", "型批证书号"),
-    ("note", "备注"),
-    ("nozzles", "加油枪"),
-    ("attachments", "相关资料"),
+FINDING = "检定结论"
+"""What forms call the last result; lists and papers say 检定结果."""
+LEDGER_FIELDS: Choices = words(
+    """
+    name kind level1 level2 category_code model measuring_range accuracy_class serial_no own_no
+    manufacturer origin use_division place station purchased_on installed_on produced_on quantity
+    purpose delivery_mode valid_until institute last_result type_approval_no note nozzles attachments
+    """,
+    last_result=FINDING,
 )
-COMPUTED: Choices = (
-    ("institute", "检定机构"),
-    ("last_result", "检定结论"),
-    ("certificate_no", "证书编号"),
-    ("code", "计量器具编码"),
-    ("supervision", "监管方式"),
+COMPUTED: Choices = words(
+    """
+    institute last_result certificate_no code supervision
+    """,
+    last_result=FINDING,
 )
 DUPLICATE_KEYS = ("name", "model", "serial_no", "own_no", "manufacturer")
 FIELDS: Choices = tuple(pair for pair in LEDGER_FIELDS if pair[0] in DUPLICATE_KEYS)
@@ -80,6 +60,12 @@ LEDGER_SETTINGS: tuple[Setting, ...] = (
         "同一器具不能重复录入的范围；只影响以后的录入。",
         SCOPES,
         required=True,
+    ),
+    Setting(
+        "ledger.duplicate_includes_scrapped",
+        "bool",
+        "查重包括报废和曾用的",
+        "开启时与已报废或已转入曾用库的器具相同也不能录入；关闭时只与台账中的器具比较。",
     ),
     Setting("ledger.noun", "text", "器具的称呼", "台账页面怎样称呼计量器具。", highest=10, required=True),
     Setting("ledger.fields", "list", "台账填写的内容", "新增、修改和导入模板中的列。", LEDGER_FIELDS, required=True),
@@ -122,6 +108,14 @@ LEDGER_SETTINGS: tuple[Setting, ...] = (
     ),
     Setting(
         "ledger.search", "list", "台账的查询条件", "前四项总是显示，其余在“更多条件”中。", LIST_SEARCH, required=True
+    ),
+    Setting(
+        "ledger.exports_per_hour",
+        "int",
+        "每小时导出次数",
+        "一个账号在一小时内最多导出台账的次数，Excel和CSV合并计算。",
+        lowest=1,
+        highest=1_000,
     ),
     Setting("ledger.tabs", "list", "台账的标签页", "“全部”之后的标签页；预警方式没有的不显示。", LIST_TABS),
     Setting("category.show_code", "bool", "显示种别代码", "目录选择和器具信息中显示种别代码。"),

@@ -2,62 +2,25 @@
 
 from __future__ import annotations
 
-Choices = tuple[tuple[str, str], ...]
-LIST_COLUMNS: Choices = (
-    ("name", "器具名称"),
-    ("code", "计量器具编码"),
-    ("category.level1", "一级目录"),
-    ("category.level2", "二级目录"),
-    ("category.code", "种别代码"),
-    ("model", "型号规格"),
-    ("measuring_range", "测量范围"),
-    ("accuracy_class", "准确度等级"),
-    ("serial_no", "出厂编号"),
-    ("own_no", "自编号"),
-    ("manufacturer", "生产厂家"),
-    ("origin", "器具产地"),
-    ("kind", "器具类型"),
-    ("division.name", "使用地点行政区划"),
-    ("place", "安装/使用地点"),
-    ("station", "所属充电站"),
-    ("purchased_on", "购置时间"),
-    ("installed_on", "安装日期"),
-    ("produced_on", "生产日期"),
-    ("quantity", "器具数量"),
-    ("purpose", "器具用途"),
-    ("delivery_mode", "送检方式"),
-    ("valid_until", "有效期至"),
-    ("band", "预警提示"),
-    ("institute.name", "检定机构"),
-    ("last_result", "检定结果"),
-    ("verified", "是否检定"),
-    ("verified_on", "检定日期"),
-    ("certificate_no", "证书编号"),
-    ("type_approval_no", "型批证书号"),
-    ("filed_on", "备案通过日期"),
-    ("booking", "预约状态"),
-    ("state", "器具状态"),
-    ("compulsory", "强制检定"),
-    ("quality", "数据质量"),
-    ("unit.name", "使用单位"),
-    ("note", "备注"),
+from app.profiles.column_words import words
+from app.profiles.declared import Choices
+
+LIST_COLUMNS: Choices = words(
+    """
+    name code category.level1 category.level2 category.code model measuring_range accuracy_class
+    serial_no own_no manufacturer origin kind division.name place station purchased_on installed_on
+    produced_on quantity purpose delivery_mode valid_until band institute.name last_result verified
+    verified_on certificate_no type_approval_no filed_on booking state compulsory quality unit.name note
+    """,
 )
-LIST_SEARCH: Choices = (
-    ("name", "名称、厂家、单位"),
-    ("serial_no", "出厂编号"),
-    ("model", "型号规格"),
-    ("own_no", "自编号"),
-    ("level1", "一级目录"),
-    ("category", "二级目录"),
-    ("category_code", "种别代码"),
-    ("state", "器具状态"),
-    ("last_result", "检定结果"),
-    ("booked", "是否流程在预约中"),
-    ("valid_until", "有效期"),
-    ("institute", "检定机构"),
-    ("use_division", "使用地点代码"),
-    ("delivery_mode", "送检方式"),
-    ("purpose", "器具用途"),
+LIST_SEARCH: Choices = words(
+    """
+    name serial_no model own_no level1 category category_code state last_result booked valid_until
+    institute use_division delivery_mode purpose
+    """,
+    name="名称、厂家、单位",
+    valid_until="有效期",
+    use_division="使用地点代码",
 )
 LIST_TABS: Choices = (
     ("unfiled", "待备案"),

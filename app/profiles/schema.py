@@ -11,8 +11,9 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from app.profiles.business_settings import BUSINESS_SETTINGS, BUSINESS_SWITCHES
 from app.profiles.declared import POLICIES, Choices, Setting, switch
-from app.profiles.ledger_settings import LEDGER_SETTINGS
+from app.profiles.ledger_settings import LEDGER_FIELDS, LEDGER_SETTINGS
 
 SECTIONS: dict[str, str] = {
     "": "基本信息",
@@ -25,6 +26,8 @@ SECTIONS: dict[str, str] = {
     "filing": "备案",
     "reminder": "到期提醒",
     "appointment": "预约检定",
+    "commission": "委托单",
+    "verification": "检定",
     "registration": "注册与审核",
     "login": "登录",
     "password": "密码规则",
@@ -75,22 +78,17 @@ SETTINGS: tuple[Setting, ...] = (
     switch("filing.to_province", "备案转送省级", "市级机构可把无能力检定的备案转送省级机构。"),
     switch("subaccounts", "企业子账号", "企业主账号可为本单位人员新增子账号。"),
     switch("affiliation", "个人关联企业或机构", "个人用户经企业或机构同意后可代其办理业务。"),
-    switch("appointment", "预约检定", "使用单位可以网上预约检定。"),
-    switch("appointment.admin_confirm", "预约须监管确认", "预约单先由监管部门确认，再到技术机构。"),
-    switch("appointment.slots", "按时段预约", "技术机构开放时段，使用单位选择时段预约。"),
-    switch("appointment.withdraw_request", "撤销须申请", "已受理的预约单撤销时须经技术机构同意。"),
-    switch("appointment.restore", "预约恢复", "自动撤销的预约单可以申请恢复。"),
-    switch("appointment.auto_withdraw", "超期自动撤销", "受理后超过期限未送检的预约单自动撤销。"),
+    *BUSINESS_SWITCHES,
     switch("former", "曾用库", "停用的器具可以转入曾用库，不再提醒。"),
     switch("enable_from_scrapped", "报废后启用", "已报废的器具可以重新启用。"),
     switch("scrap_direct", "直接报废", "在用的器具可以不经停用直接报废。"),
     switch("account.wechat", "微信绑定", "账号可以绑定微信。", security=True),
     switch("account.sso", "政务服务网登录", "允许通过政务服务网身份进入平台。", security=True),
-    switch("account.contact_gate", "先完善联络人员", "企业登录后须先完善联络人员信息才能使用其他功能。"),
     switch("ledger.direct", "直接录入台账", "使用单位录入的器具直接进入台账。"),
     switch("merge", "器具合并", "重复的器具可以合并为一台。"),
     switch("transfer_unit", "器具转移", "器具可以转移给其他使用单位。"),
     switch("change_nozzle", "更换油枪", "加油机可以登记更换油枪。"),
+    switch("clear", "清空台账", "使用单位可以一次删除台账中全部可以删除的器具。"),
     Setting("labels.scrapped", "text", "“报废”的说法", "器具报废后的状态名称。", highest=10, required=True),
     Setting("labels.warnings", "text", "预警页面的名称", "到期预警页面和菜单的名称。", highest=12, required=True),
     Setting("labels.ledger", "text", "台账的名称", "台账页面和菜单的名称。", highest=16, required=True),
@@ -111,6 +109,21 @@ SETTINGS: tuple[Setting, ...] = (
     ),
     Setting(
         "filing.selectable_levels", "list", "可选备案机构", "提交备案时可以选择的技术机构级别。", LEVELS, required=True
+    ),
+    Setting(
+        "filing.editable_fields",
+        "list",
+        "备案后可以修改的内容",
+        "备案通过后使用单位仍可自行修改的内容；其余的须申请“变更备案信息”，由备案机构审核。",
+        LEDGER_FIELDS,
+    ),
+    Setting(
+        "filing.stopped_label",
+        "text",
+        "备案“停用”的说法",
+        "备案管理中停用器具一栏的名称。",
+        highest=10,
+        required=True,
     ),
     Setting(
         "filing.after_enable",
@@ -202,38 +215,7 @@ SETTINGS: tuple[Setting, ...] = (
         pattern=r"([01][0-9]|2[0-3]):[0-5][0-9]",
         pattern_hint="须为24小时制的时间，例如 06:30",
     ),
-    Setting(
-        "appointment.deadline_workdays", "int", "送检期限（工作日）", "受理后须在这个期限内送检。", lowest=1, highest=60
-    ),
-    Setting(
-        "appointment.extended_workdays", "int", "延长后期限（工作日）", "申请延期后的送检期限。", lowest=1, highest=120
-    ),
-    Setting(
-        "appointment.redirect_notice",
-        "text",
-        "到其他平台预约的提示",
-        "显示在预约和预警页面，告知哪些地区到其他平台办理；不填则不显示。",
-        highest=100,
-    ),
-    Setting("appointment.redirect_name", "text", "其他平台的名称", "提示中链接的文字。", highest=40),
-    Setting(
-        "appointment.redirect_url",
-        "text",
-        "其他平台的地址",
-        "提示中链接的地址；不填则只显示文字。",
-        highest=200,
-        pattern=r"https://[^\s\"'<>]+",
-        pattern_hint="须以 https:// 开头",
-    ),
-    Setting("appointment.restores", "int", "可恢复次数", "同一预约单最多可以恢复的次数。", highest=10),
-    Setting(
-        "appointment.onsite_nag_days",
-        "int",
-        "现场检提醒天数",
-        "现场检预约超过这个天数未办结时提醒。",
-        lowest=1,
-        highest=365,
-    ),
+    *BUSINESS_SETTINGS,
     Setting(
         "registration.kinds", "list", "开放注册的类型", "注册页提供的类型；不选则不提供网上注册。", KINDS, security=True
     ),
@@ -391,6 +373,15 @@ SETTINGS: tuple[Setting, ...] = (
         "int",
         "审核后证照保存天数",
         "审核结束超过这个天数后删除身份证件图片。",
+        highest=365,
+        security=True,
+    ),
+    Setting(
+        "retention.import_rows_days",
+        "int",
+        "导入明细保存天数",
+        "导入结束超过这个天数后删除逐行明细，结果统计和台账保留。",
+        lowest=1,
         highest=365,
         security=True,
     ),

@@ -26,9 +26,20 @@
       old.replaceWith(box.firstElementChild);
     }
     for (const n of $$("[data-count]")) n.textContent = Number(data.counts[n.dataset.count] || 0).toLocaleString("en-US");
-    const confirm = $("[data-confirm-import]"), ready = data.counts.new || 0;
+    const total = { new: "new", created: "created", unchanged: "unchanged", refused: "refused", rival: "rivals", warning: "warnings" };
+    for (const tab of $$(".tabs a")) {
+      const name = total[new URL(tab.href).searchParams.get("outcome")], n = $(".n", tab);
+      if (name && n) n.textContent = Number(data.counts[name] || 0).toLocaleString("en-US");
+    }
+    const confirm = $("[data-confirm-import]"), ready = data.counts.new || 0, whole = "whole" in table.dataset;
+    // the button to confirm, and the sentence above, come with the first row that may be written
+    if (!confirm && ready && !(whole && data.counts.refused)) { remember(); location.reload(); return; }
     if (confirm) { confirm.textContent = confirm.textContent.replace(/[\d,]+/, ready.toLocaleString("en-US")); confirm.disabled = !ready; }
   };
+  const place = `cell:${table.dataset.import}`;
+  const remember = () => { const wrap = table.parentElement; sessionStorage.setItem(place, JSON.stringify([scrollY, wrap.scrollLeft, wrap.scrollTop])); };
+  const was = sessionStorage.getItem(place);
+  if (was) { const [y, left, top] = JSON.parse(was); sessionStorage.removeItem(place); scrollTo(0, y); Object.assign(table.parentElement, { scrollLeft: left, scrollTop: top }); }
   const complain = (cell, text) => {
     const note = document.createElement("div"); note.className = "wrong"; note.textContent = text; cell.append(note); said.textContent = text;
   };
@@ -61,7 +72,14 @@
       show(data); said.textContent = words.saved; go();
     } catch { cell.classList.remove("cell-busy"); complain(cell, words.offline); }
   };
-  table.addEventListener("click", (e) => { const b = e.target.closest("[data-edit]"); if (b && (e.detail === 0 || e.detail >= 1)) begin(b); });
+  // a click anywhere in the cell begins, unless it is on something that acts by itself or ends a selection of text
+  table.addEventListener("click", (e) => {
+    const own = e.target.closest("[data-edit]"), cell = e.target.closest("td[data-cell]");
+    if (own) { begin(own); return; }
+    if (!cell || e.target.closest("a, button, input, summary, form") || String(getSelection())) return;
+    const b = $("[data-edit]", cell);
+    if (b) begin(b);
+  });
   table.addEventListener("keydown", (e) => {
     if (!open || e.target !== open.input || e.isComposing) return;
     if (e.key === "Enter") { e.preventDefault(); save(true, 0); }

@@ -6,37 +6,55 @@ from app.access.roles import RECEPTION, REGULATOR, SYSTEM, UNIT
 from app.workflow.appointment_rules import (
     all_authorised,
     ask_extension,
+    assign_items,
     at_mine,
     bookable,
     can_be_assigned,
+    can_be_taken,
     cancel_accepted,
     change_slot,
     extend_term,
     extendable,
-    extension_asked,
     give_back_places,
     give_number,
     has_items,
     is_own,
+    items_at_the_counter,
     mark_auto,
+    mark_nagged,
     move_items,
     none_received,
     none_verifying,
-    onsite_late,
-    overdue,
     own_or_mine,
+    reply,
     restorable,
     restored,
     set_accepted,
     slot_chosen,
+    splits,
     take_places,
+    visit_day_ahead,
 )
-from app.workflow.engine import REASON, REASON_OPTIONAL, Field, Guard, Prior, Step, Workflow
+from app.workflow.appointment_terms import (
+    confirmed_first,
+    extension_asked,
+    handled_elsewhere,
+    leave_slot,
+    mark_ended,
+    onsite_late,
+    overdue,
+    restore_refused,
+    slot_passed,
+)
+from app.workflow.appointment_words import word_of
+from app.workflow.elsewhere import elsewhere_address
+from app.workflow.engine import REASON, REASON_OPTIONAL, Field, Guard, Prior, Step, Words, Workflow
 from models.appointment import Appointment
-from models.enums import AppointmentState, ItemState
+from models.enums import AppointmentState, ItemState, Role
 
 S = AppointmentState
 SENT = (S.SUBMITTED, S.ACCEPTED)
+AT_THE_COUNTER = frozenset({Role.REC, Role.VER, Role.IMG})
 
 SLOT_FIELD = Field("slot_id", "时段", "slot")
 
@@ -45,19 +63,7 @@ APPOINTMENT = Workflow(
     label="预约单",
     model=Appointment,
     states=S,
-    labels={
-        S.DRAFT: "待提交",
-        S.ADMIN_REVIEW: "待行政确认",
-        S.SUBMITTED: "已提交",
-        S.ACCEPTED: "已受理",
-        S.IN_PROGRESS: "检定中",
-        S.WITHDRAW_REQUESTED: "撤销待审核",
-        S.COMPLETED: "已完检",
-        S.REJECTED: "被拒绝",
-        S.SENT_BACK: "被退回",
-        S.WITHDRAWN: "已撤销",
-        S.RESTORE_REQUESTED: "恢复待审核",
-    },
+    labels=Words({state: word_of(state) for state in S}),
     tones={
         S.DRAFT: "muted",
         S.ADMIN_REVIEW: "info",
@@ -70,7 +76,7 @@ APPOINTMENT = Workflow(
         S.SENT_BACK: "danger",
         S.RESTORE_REQUESTED: "warning",
     },
-    final=frozenset({S.COMPLETED, S.REJECTED, S.SENT_BACK}),
+    final=frozenset({S.COMPLETED, S.REJECTED, S.SENT_BACK, S.SPLIT}),
     instrument_of=lambda _appointment: None,
     steps=(
         Step(
@@ -83,17 +89,29 @@ APPOINTMENT = Workflow(
             own_page=True,
             basis="S1 §4.3; S4 §五.1",
         ),
+        Step(
+            "walk_in",
+            "前台直接受理",
+            (),
+            S.ACCEPTED,
+            AT_THE_COUNTER,
+            switch="commission.walk_in",
+            own_page=True,
+            guards=(Guard("brought", can_be_taken, needs_input=True, fix=None),),
+            effects=(items_at_the_counter,),
+            basis="WORKFLOWS 7 start (walk-in)",
+        ),
         Step("edit", "修改", (S.DRAFT,), Prior.SAME, UNIT, relation=is_own, own_page=True, basis="S1 §4.3"),
         Step(
             "delete",
             "删除草稿",
             (S.DRAFT,),
             S.WITHDRAWN,
-            UNIT,
+            UNIT | SYSTEM,
             relation=is_own,
-            effects=(move_items("cancel"),),
+            effects=(move_items("cancel"), mark_ended),
             danger=True,
-            basis="S1 §4.3",
+            basis="S1 §4.3; 久未提交的由系统删除",
         ),
         Step(
             "submit",
@@ -107,10 +125,13 @@ APPOINTMENT = Workflow(
             guards=(
                 Guard("items", has_items, fix="/book/"),
                 Guard("bookable", bookable, fix="/appointments/show/{obj.id}"),
+                Guard("elsewhere", handled_elsewhere, fix=elsewhere_address),
                 Guard("assignable", can_be_assigned, fix=None),
                 Guard("slot", slot_chosen, fix="/appointments/step/reschedule/{obj.id}"),
             ),
-            effects=(give_number, take_places, move_items("assign")),
+            effects=(give_number, take_places, assign_items),
+            bars=confirmed_first,
+            goes=splits,
             basis="S1 §4.3; S2 §2.1–2.2; S4 §五.1",
         ),
         Step(
@@ -125,6 +146,7 @@ APPOINTMENT = Workflow(
             guards=(
                 Guard("items", has_items, fix="/book/"),
                 Guard("bookable", bookable, fix="/appointments/show/{obj.id}"),
+                Guard("elsewhere", handled_elsewhere, fix=elsewhere_address),
                 Guard("assignable", can_be_assigned, fix=None),
                 Guard("slot", slot_chosen, fix="/appointments/step/reschedule/{obj.id}"),
             ),
@@ -138,10 +160,15 @@ APPOINTMENT = Workflow(
             S.SUBMITTED,
             REGULATOR,
             switch="appointment.admin_confirm",
-            effects=(move_items("assign"),),
+            guards=(Guard("assignable", can_be_assigned, fix=None),),
+            effects=(assign_items,),
+            goes=splits,
             primary=True,
+            bulk=True,
             basis="S2 §2.2, §6.1; 强检办法 art. 5",
         ),
+        Step("divide", "分单", (), S.SUBMITTED, SYSTEM, basis="S2 §6.1 本次预约共生成N张预约单"),
+        Step("split", "按机构分单", (S.DRAFT, S.ADMIN_REVIEW), S.SPLIT, SYSTEM, basis="WORKFLOWS 5.1"),
         Step(
             "admin_reject",
             "行政不同意",
@@ -151,7 +178,7 @@ APPOINTMENT = Workflow(
             needs=(REASON,),
             danger=True,
             switch="appointment.admin_confirm",
-            effects=(give_back_places, move_items("reject")),
+            effects=(give_back_places, move_items("reject"), mark_ended),
             basis="S2 §1.3",
         ),
         Step(
@@ -163,9 +190,15 @@ APPOINTMENT = Workflow(
             relation=at_mine,
             primary=True,
             bulk=True,
-            needs=(Field("note", "给申请方的说明", "long", required=False),),
-            guards=(Guard("authorised", all_authorised, fix="/appointments/step/reject/{obj.id}"),),
-            effects=(set_accepted, move_items("accept")),
+            needs=(
+                Field("visit_day", "安排日期", "date", required=False),
+                Field("note", "给申请方的说明", "long", required=False),
+            ),
+            guards=(
+                Guard("authorised", all_authorised, fix="/appointments/step/reject/{obj.id}"),
+                Guard("visit_day", visit_day_ahead, needs_input=True, fix=None),
+            ),
+            effects=(set_accepted, reply, move_items("accept")),
             basis="S1 §4.3; S2 §2.2; S4 §五.3",
         ),
         Step(
@@ -177,7 +210,7 @@ APPOINTMENT = Workflow(
             relation=at_mine,
             needs=(REASON,),
             danger=True,
-            effects=(give_back_places, move_items("reject")),
+            effects=(give_back_places, move_items("reject"), mark_ended),
             basis="S4 §五.2–3; S1 回执单",
         ),
         Step(
@@ -205,7 +238,7 @@ APPOINTMENT = Workflow(
                 none_received("取消预约"),
                 Guard("request_first", cancel_accepted, fix="/appointments/step/request_withdraw/{obj.id}"),
             ),
-            effects=(give_back_places, move_items("cancel")),
+            effects=(give_back_places, move_items("cancel"), mark_ended),
             basis="S1 §4.3; S2 §2.2; S4 §五.3",
         ),
         Step(
@@ -226,12 +259,12 @@ APPOINTMENT = Workflow(
             "同意撤销",
             (S.WITHDRAW_REQUESTED,),
             S.WITHDRAWN,
-            RECEPTION,
+            RECEPTION | SYSTEM,
             relation=at_mine,
             primary=True,
             switch="appointment.withdraw_request",
-            effects=(give_back_places, move_items("cancel")),
-            basis="S2 §2.2",
+            effects=(give_back_places, move_items("cancel"), mark_ended),
+            basis="S2 §2.2; 3个工作日未答复的由系统同意",
         ),
         Step(
             "withdraw_no",
@@ -301,7 +334,10 @@ APPOINTMENT = Workflow(
             relation=is_own,
             needs=(REASON,),
             switch="appointment.restore",
-            guards=(Guard("restorable", restorable, fix="/book/"),),
+            guards=(
+                Guard("restorable", restorable, fix="/book/"),
+                Guard("refused", restore_refused, fix="/book/"),
+            ),
             effects=(move_items("restore", only=(ItemState.CANCELLED,)),),
             basis="S2 §2.2",
         ),
@@ -340,16 +376,17 @@ APPOINTMENT = Workflow(
             needs=(REASON,),
             danger=True,
             guards=(Guard("none_verifying", none_verifying, fix="/items/list/"),),
-            effects=(give_back_places, move_items("return")),
+            effects=(give_back_places, move_items("return"), mark_ended),
             basis="S4 §五.3, §六",
         ),
-        Step("complete", "完检", (S.IN_PROGRESS,), S.COMPLETED, SYSTEM, basis="S2 §2.2; S4 §六"),
+        Step("complete", "完检", (S.IN_PROGRESS,), S.COMPLETED, SYSTEM, effects=(mark_ended,), basis="S2 §2.2; S4 §六"),
         Step(
             "all_cancelled",
             "全部取消",
             (S.SUBMITTED, S.ACCEPTED, S.IN_PROGRESS),
             S.WITHDRAWN,
             SYSTEM,
+            effects=(mark_ended,),
             basis="WORKFLOWS 6",
         ),
         Step(
@@ -359,6 +396,7 @@ APPOINTMENT = Workflow(
             S.REJECTED,
             SYSTEM,
             needs=(REASON,),
+            effects=(mark_ended,),
             basis="WORKFLOWS 6",
         ),
         Step(
@@ -368,7 +406,18 @@ APPOINTMENT = Workflow(
             S.SENT_BACK,
             SYSTEM,
             needs=(REASON,),
+            effects=(mark_ended,),
             basis="WORKFLOWS 6",
+        ),
+        Step(
+            "lose_slot",
+            "时段已过",
+            (S.ADMIN_REVIEW, S.SUBMITTED),
+            Prior.SAME,
+            SYSTEM,
+            guards=(Guard("passed", slot_passed, fix=None),),
+            effects=(give_back_places, leave_slot),
+            basis="WORKFLOWS 5 reject: slot start passes unanswered",
         ),
         Step(
             "onsite_nag",
@@ -376,7 +425,9 @@ APPOINTMENT = Workflow(
             (S.ACCEPTED, S.IN_PROGRESS),
             Prior.SAME,
             SYSTEM,
+            switch="appointment.onsite_nag",
             guards=(Guard("late", onsite_late, fix=None),),
+            effects=(mark_nagged,),
             basis="S2 §2.2 注意事项2",
         ),
     ),

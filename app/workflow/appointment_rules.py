@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import date, timedelta
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -13,13 +13,17 @@ from app import clock
 from app.access.principal import Principal
 from app.profiles import setting, switch_on
 from app.workdays import deadline
+from app.workflow.assigning import Share, shares
 from app.workflow.authorisation import authorised, lapsed
 from app.workflow.band import INVALID, barred_from_booking
-from app.workflow.engine import Context, Guard, cascade
-from app.workflow.live import NOT_COMPULSORY
+from app.workflow.engine import Context, Guard, bear, cascade
+from app.workflow.journal import snapshot
+from app.workflow.live import NOT_COMPULSORY, live_item_sentence
+from app.workflow.numbers import next_number
 from app.workflow.slots import give_back, held_places, take
 from models.appointment import Appointment, AppointmentItem, Slot
-from models.enums import LIVE_ITEM_STATES, AppointmentState, DeliveryMode, ItemState
+from models.enums import LIVE_ITEM_STATES, AppointmentState, DeliveryMode, InstrumentState, ItemState
+from models.instrument import Instrument
 
 S = AppointmentState
 
@@ -64,14 +68,19 @@ def move_items(step: str, *, only: tuple[ItemState, ...] = LIVE_ITEM_STATES) -> 
     return effect
 
 
+def waiting_items(ctx: Context) -> list[AppointmentItem]:
+    """Items that still wait for their institute; cancelled ones stay in the order but ask for nothing."""
+    return [item for item in items_of(ctx) if item.state == ItemState.PENDING]
+
+
 def has_items(ctx: Context) -> str | None:
-    return None if items_of(ctx) else "请选择至少一台器具。"
+    return None if waiting_items(ctx) else "请选择至少一台器具。"
 
 
 def bookable(ctx: Context) -> str | None:
     from app.workflow.instrument import INSTRUMENT
 
-    for item in items_of(ctx):
+    for item in waiting_items(ctx):
         if item.instrument.state != "in_use":
             word = INSTRUMENT.label_of(item.instrument.state)
             return f"器具“{item.instrument.name} {item.instrument.serial_no}”状态为“{word}”，不能预约。"
@@ -114,17 +123,87 @@ def all_authorised(ctx: Context) -> str | None:
 
 
 def can_be_assigned(ctx: Context) -> str | None:
-    """No new booking for a category that the institute does not, or no longer, verify (ORG-15)."""
-    for item in items_of(ctx):
-        category = item.instrument.category_id
-        if not authorised(ctx.session, ctx.obj.institute_id, category, clock.today()):
-            return f"检定机构未获“{item.instrument.name}”的检定授权或授权已过期，暂不能预约，请联系该机构。"
-    return None
+    """Every item has an institute that may verify it, and one order is enough or may be split (ORG-15, APT-06, APT-26)."""
+    found = shares(ctx.session, waiting_items(ctx), ctx.obj.mode, clock.today())
+    for share in found:
+        for item in share.items:
+            name = item.instrument.name
+            if share.institute_id is None:
+                return f"“{name}”没有可受理的检定机构，请核对种别和使用地点，或联系当地监管部门。"
+            if not authorised(ctx.session, share.institute_id, item.instrument.category_id, clock.today()):
+                return f"检定机构未获“{name}”的检定授权或授权已过期，暂不能预约，请联系该机构。"
+    return None if len(found) < 2 or may_split() else "不同机构、不同检定方式的器具须分开预约。"
+
+
+def may_split() -> bool:
+    """Where places are booked, an order belongs to one institute's calendar; elsewhere the platform splits (APT-26)."""
+    return switch_on("appointment.auto_split") and not switch_on("appointment.slots")
+
+
+def splits(ctx: Context) -> AppointmentState | None:
+    """An application over several institutes or ways becomes a folder of their orders."""
+    found = shares(ctx.session, waiting_items(ctx), ctx.obj.mode, clock.today())
+    return S.SPLIT if len(found) > 1 else None
+
+
+def assign_items(ctx: Context) -> None:
+    """Every item to its institute: in this order, or in one new order per institute and way (WORKFLOWS 5.1)."""
+    found = shares(ctx.session, waiting_items(ctx), ctx.obj.mode, clock.today())
+    if len(found) == 1:
+        ctx.obj.institute_id, ctx.obj.mode = found[0].institute_id, found[0].mode
+        ctx.session.flush()
+        _assign(ctx, ctx.obj, found[0])
+        return
+    for share in found:
+        child = Appointment(
+            parent_id=ctx.obj.id,
+            unit_id=ctx.obj.unit_id,
+            institute_id=share.institute_id,
+            use_division=share.items[0].use_division,
+            mode=share.mode,
+            wish_day=ctx.obj.wish_day,
+            contact_name=ctx.obj.contact_name,
+            contact_phone=ctx.obj.contact_phone,
+            note=ctx.obj.note,
+            submitted_at=clock.now(),
+            number=new_number(ctx.session),
+        )
+        bear(ctx.session, child, "divide", ctx.actor, caused_by=f"appointment.{ctx.step.name}")
+        _assign(ctx, child, share)
+
+
+def _assign(ctx: Context, header: Appointment, share: Share) -> None:
+    """The items of a share, with the ledger's record as it is now (APT-11)."""
+
+    def place(item: AppointmentItem) -> None:
+        item.appointment_id, item.institute_id, item.mode = header.id, share.institute_id, share.mode
+        item.snapshot = snapshot(item.instrument)
+
+    with header_moves(ctx.session):
+        for item in sorted(share.items, key=lambda row: row.id):
+            cascade(ctx, item, "assign", change=place)
+
+
+def children_of(session: Session, parent_id: int) -> list[Appointment]:
+    """The orders that an application was split into."""
+    statement = select(Appointment).where(Appointment.parent_id == parent_id).order_by(Appointment.id)
+    return list(session.execute(statement.execution_options(unscoped=True)).scalars())
+
+
+CONFIRMED = "机构已确认的预约不能取消，请联系检定机构。"
 
 
 def cancel_accepted(ctx: Context) -> str | None:
-    request_first = ctx.obj.state == S.ACCEPTED and switch_on("appointment.withdraw_request")
-    return "机构已受理，请使用“申请撤销”。" if request_first else None
+    """Where withdrawing is asked for: from acceptance on, and from the administration's confirmation on where there is one
+    (S2 §2.2: 待行政确认 is withdrawn at once, what lies with an institute is asked for)."""
+    confirmed = switch_on("appointment.withdraw_request") and switch_on("appointment.admin_confirm")
+    if ctx.obj.state == S.SUBMITTED and confirmed:
+        return "预约单已送达检定机构，请使用“申请撤销”。"
+    if ctx.obj.state != S.ACCEPTED:
+        return None
+    if not setting("appointment", "cancel_accepted"):
+        return CONFIRMED
+    return "机构已受理，请使用“申请撤销”。" if switch_on("appointment.withdraw_request") else None
 
 
 def extendable(ctx: Context) -> str | None:
@@ -137,37 +216,25 @@ def extendable(ctx: Context) -> str | None:
     return None
 
 
-def extension_asked(ctx: Context) -> str | None:
-    return None if ctx.obj.extension_asked_at else "该预约单没有待审核的延长申请。"
-
-
-def overdue(ctx: Context) -> str | None:
-    waits = ctx.obj.mode == DeliveryMode.DELIVER and ctx.obj.deadline_at is not None
-    return None if waits and clock.now() > ctx.obj.deadline_at else "尚未超过送检期限。"
-
-
 def restorable(ctx: Context) -> str | None:
     if not ctx.obj.auto_withdrawn:
         return "只有系统自动撤销的预约单可以申请恢复。"
-    if ctx.obj.updated_at < clock.now() - timedelta(days=30):
+    if (ctx.obj.ended_at or ctx.obj.updated_at) < clock.now() - timedelta(days=30):
         return "已超过恢复期限，请重新预约。"
     limit = int(setting("appointment", "restores"))
     return f"该预约单已恢复过{ctx.obj.restores}次，请重新预约。" if ctx.obj.restores >= limit else None
 
 
-def onsite_late(ctx: Context) -> str | None:
-    days = int(setting("appointment", "onsite_nag_days"))
-    late = ctx.obj.mode == DeliveryMode.ONSITE and ctx.obj.accepted_at is not None
-    return None if late and ctx.obj.accepted_at + timedelta(days=days) < clock.now() else "尚未超过现场检定期限。"
+def new_number(session: Session) -> str:
+    """yyyymmdd and as many digits of the day's counter as the profile says: 5 nationally, 6 in Zhejiang (APT-12)."""
+    day = f"{clock.today():%Y%m%d}"
+    width = int(setting("appointment", "number_digits"))
+    return f"{day}{next_number(session, 'appointment', 'all', day):0{width}d}"
 
 
 def give_number(ctx: Context) -> None:
-    """yyyymmdd + 5 digits of the day's counter, as the national system numbers (DOMAIN e)."""
-    from app.workflow.numbers import next_number
-
     if ctx.obj.number is None:
-        day = f"{clock.today():%Y%m%d}"
-        ctx.obj.number = f"{day}{next_number(ctx.session, 'appointment', 'all', day):05d}"
+        ctx.obj.number = new_number(ctx.session)
     ctx.obj.submitted_at = clock.now()
 
 
@@ -206,12 +273,36 @@ def extend_term(ctx: Context) -> None:
 
 
 def mark_auto(ctx: Context) -> None:
-    ctx.obj.auto_withdrawn = True
+    ctx.obj.auto_withdrawn, ctx.obj.ended_at = True, clock.now()
+
+
+def mark_nagged(ctx: Context) -> None:
+    ctx.obj.nagged_at = clock.now()
+
+
+def reply(ctx: Context) -> None:
+    """What the institute answers: the day it arranged and what it wants to say."""
+    ctx.obj.reply = str(ctx.data.get("note") or "").strip()[:500]
+    day = ctx.data.get("visit_day")
+    if day:
+        ctx.obj.visit_day = day if isinstance(day, date) else date.fromisoformat(str(day))
+
+
+def visit_day_ahead(ctx: Context) -> str | None:
+    day = ctx.data.get("visit_day")
+    if not day:
+        return None
+    try:
+        told = day if isinstance(day, date) else date.fromisoformat(str(day))
+    except ValueError:
+        return "“安排日期”不是有效的日期，请按 2026-11-20 的格式填写。"
+    return "“安排日期”不能早于今天。" if told < clock.today() else None
 
 
 def restored(ctx: Context) -> None:
     """A slot that has passed meanwhile is let go: the new term for bringing the instruments counts (S2 §2.2)."""
-    ctx.obj.auto_withdrawn = False
+    ctx.obj.auto_withdrawn, ctx.obj.ended_at = False, None
+    ctx.obj.accepted_at = clock.now()  # 拥有新的7个工作日送检时间: the term begins anew
     ctx.obj.restores += 1
     slot = ctx.session.get(Slot, ctx.obj.slot_id or 0, execution_options={"unscoped": True})
     if slot is not None and slot.day < clock.today() and not places_kept(ctx):
@@ -231,3 +322,56 @@ def change_slot(ctx: Context) -> None:
     if ctx.obj.slot_id is not None:
         give_back(ctx.session, ctx.obj.slot_id, places)
     ctx.obj.slot_id = new_slot
+
+
+# -- people without an order -------------------------------------------------------------------------------------------
+
+
+def brought(ctx: Context) -> list[Instrument]:
+    """What somebody brought to the counter without an order, in the order in which it is locked."""
+    wanted = [int(pk) for pk in ctx.data.get("instrument_ids") or ()]
+    statement = (
+        select(Instrument)
+        .where(Instrument.id.in_(wanted), Instrument.unit_id == ctx.obj.unit_id)
+        .order_by(Instrument.id)
+        .with_for_update(of=Instrument)
+        .execution_options(unscoped=True, populate_existing=True)
+    )
+    return list(ctx.session.execute(statement).scalars())
+
+
+def can_be_taken(ctx: Context) -> str | None:
+    """The same conditions as for an order that was booked, asked of what stands on the counter."""
+    rows = brought(ctx)
+    if not rows or len(rows) != len(set(ctx.data.get("instrument_ids") or ())):
+        return "请选择该单位的器具。"
+    for row in rows:
+        name = f"“{row.name} {row.serial_no}”"
+        if row.state != InstrumentState.IN_USE:
+            return f"器具{name}未在用或备案尚未通过，不能受理。"
+        if not row.compulsory:
+            return f"器具{name}：{NOT_COMPULSORY}"
+        if barred_from_booking(row, clock.today()):
+            return f"器具{name}{INVALID}"
+        if busy := live_item_sentence(ctx.session, row):
+            return busy
+        if what := lapsed(ctx.session, ctx.obj.institute_id, row.category_id, clock.today()):
+            return f"{what}已失效，不能受理{name}，请先更新授权信息。"
+    return None
+
+
+def items_at_the_counter(ctx: Context) -> None:
+    """The items of an order that was made at the counter, accepted like those of any other."""
+    with header_moves(ctx.session):
+        for row in brought(ctx):
+            item = AppointmentItem(
+                appointment_id=ctx.obj.id,
+                instrument_id=row.id,
+                unit_id=ctx.obj.unit_id,
+                institute_id=ctx.obj.institute_id,
+                use_division=row.use_division,
+                mode=ctx.obj.mode,
+                snapshot=snapshot(row),
+            )
+            bear(ctx.session, item, "add", ctx.actor, caused_by="appointment.walk_in")
+            cascade(ctx, item, "accept")

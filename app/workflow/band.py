@@ -13,6 +13,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date, timedelta
 from enum import StrEnum
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import ColumnElement, and_, case, false, literal, or_
@@ -95,14 +96,31 @@ class Scheme:
 def scheme(values: dict[str, Any] | None = None) -> Scheme:
     """The scheme in force, or that of other values of the section `reminder` (what would a change do?)."""
     found = profile()["reminder"] if values is None else values
+    return _scheme(*(found[key] for key in SETTINGS))
+
+
+SETTINGS = (
+    "scheme",
+    "yellow_days",
+    "notice_days",
+    "overdue_days",
+    "filing_due_days",
+    "filing_invalid_days",
+    "filing_clock_until_verified",
+)
+
+
+@lru_cache(maxsize=64)
+def _scheme(name: Any, yellow: Any, notice: Any, overdue: Any, due: Any, invalid: Any, until_verified: Any) -> Scheme:
+    """A list asks for it once for every cell it colours."""
     return Scheme(
-        name=str(found["scheme"]),
-        yellow_days=int(found["yellow_days"]),
-        notice_days=max(int(found["notice_days"]), int(found["yellow_days"])),
-        overdue_days=int(found["overdue_days"]),
-        filing_due_days=int(found["filing_due_days"]),
-        filing_invalid_days=max(int(found["filing_invalid_days"]), int(found["filing_due_days"])),
-        until_verified=bool(found["filing_clock_until_verified"]),
+        name=str(name),
+        yellow_days=int(yellow),
+        notice_days=max(int(notice), int(yellow)),
+        overdue_days=int(overdue),
+        filing_due_days=int(due),
+        filing_invalid_days=max(int(invalid), int(due)),
+        until_verified=bool(until_verified),
     )
 
 

@@ -3,26 +3,29 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Sequence
 from datetime import date, timedelta
 from typing import Any
 
 from dateutil.relativedelta import relativedelta
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, select
 from sqlalchemy.orm import Session
 
 from app import clock
 from app.access.principal import Principal
 from app.access.roles import SYSTEM
-from app.workflow.authorisation import lapsed
-from app.workflow.engine import REASON, Context, Field, Guard, Prior, Step, Workflow, cascade
-from app.workflow.merged import kept_of, of_family
+from app.workflow.authorisation import lapsed, verifier_lapsed
+from app.workflow.commission_rules import task_of
+from app.workflow.engine import REASON, Context, Field, Guard, Prior, Step, Workflow, bear, cascade
+from app.workflow.merged import family, kept_of, of_family
 from app.workflow.numbers import next_number
 from app.workflow.outgoing import enqueue_job
 from models.account import Account
 from models.certificate import Certificate
-from models.enums import CertificateKind, CertificateState, Conclusion, Role
+from models.enums import CertificateKind, CertificateState, Conclusion, Role, TaskState
 from models.instrument import Instrument
 from models.organisation import Institute
+from models.unmatched import UnmatchedRecord
 
 S = CertificateState
 VERIFIER = frozenset({Role.VER})
@@ -69,7 +72,10 @@ def _other_than_verifier(role: str) -> Guard:
 def _nothing_lapsed(ctx: Context) -> str | None:
     c = ctx.obj
     instrument = ctx.session.get(Instrument, c.instrument_id, execution_options={"unscoped": True})
-    what = lapsed(ctx.session, c.institute_id, instrument.category_id if instrument else 0, c.verified_on)
+    kind = instrument.category_id if instrument else 0
+    what = lapsed(ctx.session, c.institute_id, kind, c.verified_on)
+    if what is None and verifier_lapsed(ctx.session, c.verifier_id, c.institute_id, kind, c.verified_on):
+        what = "检定员的项目资格"
     return f"检定日当天{what}已失效，不能签发。" if what else None
 
 
@@ -84,6 +90,56 @@ def _checked_by(ctx: Context) -> None:
 
 def _reset_signers(ctx: Context) -> None:
     ctx.obj.checker_id = ctx.obj.approver_id = None
+    _measure_again(ctx)
+
+
+def _measure_again(ctx: Context) -> None:
+    """A draft that is given up leaves its task without a result: the verifier records once more."""
+    task = task_of(ctx.session, ctx.obj.item_id)
+    if task is not None and task.state == TaskState.RECORDED and ctx.obj.supersedes_id is None:
+        cascade(ctx, task, "rework")
+
+
+def _record_again(ctx: Context) -> None:
+    """A paper that was sent back is submitted once more: its task has its result again."""
+    task = task_of(ctx.session, ctx.obj.item_id)
+    if task is not None and task.state == TaskState.IN_PROGRESS:
+        cascade(ctx, task, "record", {"conclusion": ctx.obj.conclusion})
+
+
+def _start_correction(ctx: Context) -> None:
+    """A new draft with the old one's content; the old paper stays in force until the new one is out."""
+    old = ctx.obj
+    fresh = Certificate(
+        **{name: getattr(old, name) for name in COPIED},
+        facts={k: v for k, v in old.facts.items() if k not in {"checker", "approver"}} | {"corrects": old.number},
+        supersedes_id=old.id,
+        verifier_id=ctx.actor.account_id,
+    )
+    fresh.facts = {**fresh.facts, "verifier": ctx.actor.name, "correction_reason": str(ctx.data["reason"]).strip()}
+    bear(ctx.session, fresh, "create", ctx.actor, caused_by="certificate.begin_correction")
+
+
+def _no_correction_yet(ctx: Context) -> str | None:
+    statement = select(Certificate.id).where(Certificate.supersedes_id == ctx.obj.id, Certificate.state != S.DROPPED)
+    busy = ctx.session.execute(statement.execution_options(unscoped=True)).first()
+    return "该证书已有更正在办理，请继续办理更正后的证书。" if busy else None
+
+
+COPIED = (
+    "kind",
+    "conclusion",
+    "item_id",
+    "instrument_id",
+    "unit_id",
+    "institute_id",
+    "use_division",
+    "verified_on",
+    "cycle_months",
+    "valid_until",
+    "validity_reason",
+)
+"""What a correction takes over from the paper it corrects."""
 
 
 def _number_and_queue(ctx: Context) -> None:
@@ -107,6 +163,14 @@ def _published(ctx: Context) -> None:
     c = ctx.obj
     if c.item.state == "verifying":
         cascade(ctx, c.item, "finish", {"result": c.conclusion})
+    elif c.item.state == "done" and c.item.result != c.conclusion:
+        cascade(ctx, c.item, "recheck", {"result": c.conclusion})
+    task = task_of(ctx.session, c.item_id)
+    if task is not None and task.state == TaskState.RECORDED:
+        cascade(ctx, task, "close")
+    old = ctx.session.get(Certificate, c.supersedes_id or 0, execution_options={"unscoped": True})
+    if old is not None and old.state == S.ISSUED:
+        cascade(ctx, old, "correct", {"reason": c.facts.get("correction_reason") or f"由{c.number}更正"})
     update_instrument(ctx, c.instrument_id)
 
 
@@ -117,7 +181,7 @@ def update_instrument(ctx: Context, instrument_id: int) -> None:
         return
     ctx.session.flush()
     instrument = kept_of(ctx.session, instrument)
-    last = last_issued(ctx.session, instrument.id)
+    last = last_verification(ctx.session, instrument.id)
 
     def recompute(row: Instrument) -> None:
         row.last_result, row.verified_on, row.valid_until = instrument_facts(last)
@@ -129,19 +193,44 @@ def update_instrument(ctx: Context, instrument_id: int) -> None:
         recompute(instrument)
 
 
+def last_verification(session: Session, instrument_id: int) -> Certificate | UnmatchedRecord | None:
+    """What counts for an instrument: the newest of its papers and of the results of other systems that its unit linked
+    to it, by the day of verification and not by arrival (VER-11, I-7)."""
+    return newest_verification(session, family(session, instrument_id))
+
+
+def newest_verification(session: Session, ids: Sequence[int]) -> Certificate | UnmatchedRecord | None:
+    """The same of rows that are one instrument, named by the caller; of one day the own paper counts."""
+    paper = _newest_paper(session, Certificate.instrument_id.in_(ids))
+    linked = (
+        select(UnmatchedRecord)
+        .where(UnmatchedRecord.instrument_id.in_(ids), UnmatchedRecord.state.in_(("linked", "imported")))
+        .order_by(UnmatchedRecord.verified_on.desc(), UnmatchedRecord.id.desc())
+        .limit(1)
+    )
+    record = session.execute(linked.execution_options(unscoped=True)).scalars().first()
+    if paper is None or record is None:
+        return paper or record
+    return record if record.verified_on > paper.verified_on else paper
+
+
 def last_issued(session: Session, instrument_id: int) -> Certificate | None:
     """The paper in force: the newest issued one of the instrument and of what was merged into it."""
+    return _newest_paper(session, of_family(session, Certificate.instrument_id, instrument_id))
+
+
+def _newest_paper(session: Session, whose: ColumnElement[bool]) -> Certificate | None:
     issued = (
         select(Certificate)
-        .where(of_family(session, Certificate.instrument_id, instrument_id), Certificate.state == S.ISSUED)
+        .where(whose, Certificate.state == S.ISSUED)
         .order_by(Certificate.verified_on.desc(), Certificate.id.desc())
         .limit(1)
     )
     return session.execute(issued.execution_options(unscoped=True)).scalars().first()
 
 
-def instrument_facts(last: Certificate | None) -> tuple[str | None, date | None, date | None]:
-    """(result, verified on, valid until) that the newest issued certificate gives; nothing without one."""
+def instrument_facts(last: Certificate | UnmatchedRecord | None) -> tuple[str | None, date | None, date | None]:
+    """(result, verified on, valid until) that the newest verification gives; nothing without one."""
     if last is None:
         return None, None, None
     until = last.valid_until if last.conclusion == Conclusion.PASS else None
@@ -220,6 +309,7 @@ CERTIFICATE = Workflow(
                 Guard("facts", _facts_complete, fix="/certificates/draft/{obj.id}"),
                 Guard("validity", _validity_explained, fix="/certificates/draft/{obj.id}"),
             ),
+            effects=(_record_again,),
             basis="强检办法 art. 6",
         ),
         Step(
@@ -263,18 +353,19 @@ CERTIFICATE = Workflow(
         ),
         Step("publish", "生成电子证书", (S.ISSUING,), S.ISSUED, SYSTEM, effects=(_published,), basis="S3"),
         Step(
-            "correct",
+            "begin_correction",
             "更正",
             (S.ISSUED,),
-            S.SUPERSEDED,
-            APPROVER,
+            Prior.SAME,
+            VERIFIER,
             relation=at_mine,
             needs=(REASON,),
             own_page=True,
-            guards=(_other_than_verifier("批准人"),),
-            effects=(_recompute,),
+            guards=(Guard("one_correction", _no_correction_yet, fix=None),),
+            effects=(_start_correction,),
             basis="own; JJF 1069",
         ),
+        Step("correct", "已更正", (S.ISSUED,), S.SUPERSEDED, SYSTEM, needs=(REASON,), basis="own; JJF 1069"),
         Step(
             "ask_revocation",
             "发起撤销",
@@ -309,7 +400,8 @@ CERTIFICATE = Workflow(
             relation=is_verifier,
             needs=(REASON,),
             danger=True,
-            basis="own",
+            effects=(_measure_again,),
+            basis="own; WORKFLOWS 9 drop",
         ),
     ),
 )

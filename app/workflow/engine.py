@@ -9,7 +9,6 @@ explanations come from `why_not`, the same checks without the writing.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Self
@@ -30,6 +29,7 @@ from app.errors import (
 )
 from app.profiles import switch_on
 from app.workflow import journal
+from app.workflow.together import engine_writes, held, settle
 from models.base import Flowing
 from models.enums import Role
 
@@ -97,8 +97,8 @@ class Why(str):  # noqa: SLOT000 - a string cannot have slots and attributes
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """An input of a step: `kind` is text, long, date, choice, tick, ticks (a list), institute or slot. A reason has 5 to
-    500 characters."""
+    """An input of a step: `kind` is text, long, date, choice, tick, ticks (a list), institute, slot or verifier. A reason
+    has 5 to 500 characters."""
 
     name: str
     label: str
@@ -330,8 +330,17 @@ def offered(session: Session, obj: Any, actor: Principal) -> list[tuple[Step, Wh
     return found
 
 
+ABOVE: dict[type[Any], Callable[[Session, Any], None]] = {}
+"""What is locked before a row of the model, so that header and items are always taken in one order."""
+
+
 def lock(session: Session, model: type[Any], pk: Any, *, unscoped: bool = False) -> Any:
-    """Load one row FOR UPDATE through the current scope, fresh from the database; out of scope looks missing."""
+    """Load one row FOR UPDATE through the current scope, fresh from the database; out of scope looks missing.
+    What a bulk act holds already stays as it is."""
+    if (row := held(session, model, pk)) is not None:
+        return row
+    if (above := ABOVE.get(model)) is not None:
+        above(session, pk)
     statement = (
         select(model)
         .where(model.id == pk)
@@ -447,7 +456,7 @@ def _write(ctx: Context, caused_by: str | None, *, actor: Principal | None = Non
             for effect in step.effects:
                 effect(ctx)
         journal.close(session, obj, line)
-        session.flush()
+        settle(session)
         for notice in NOTICES:
             notice(ctx, before)
     return obj
@@ -463,17 +472,6 @@ def _landing(ctx: Context) -> str | None:
     if ctx.step.target is Prior.BEFORE:
         return ctx.obj.prior_state
     return str(ctx.step.target.value)
-
-
-@contextmanager
-def engine_writes(session: Session) -> Iterator[None]:
-    """Inside, states may be written and the flush check trusts the engine's own scope check."""
-    depth = session.info.get("engine_writes", 0)
-    session.info["engine_writes"] = depth + 1
-    try:
-        yield
-    finally:
-        session.info["engine_writes"] = depth
 
 
 class DirectStateWriteError(RuntimeError):

@@ -8,8 +8,9 @@ from app import clock
 from app.access.principal import Principal
 from app.access.roles import RECEPTION, REGULATOR, SYSTEM, UNIT
 from app.intake.rulebook import UNCLASSIFIED
+from app.profiles import setting
 from app.workflow.authorisation import authorised
-from app.workflow.engine import REASON, Context, Field, Guard, Prior, Step, Workflow, cascade
+from app.workflow.engine import REASON, Context, Field, Guard, Prior, Step, Words, Workflow, cascade
 from app.workflow.live import NOT_COMPULSORY, live_item_of
 from models.attachment import Attachment
 from models.enums import FilingState, InstrumentState, Level, Role
@@ -49,13 +50,13 @@ def _declared(ctx: Context) -> str | None:
 
 
 def _institute_chosen(ctx: Context) -> str | None:
-    from app.profiles import setting
-
     institute = ctx.session.get(Institute, _number(ctx.data.get("institute_id")))
     if institute is None or not institute.active:
         return "请选择备案的技术机构。"
-    if institute.level not in setting("filing", "selectable_levels"):
-        return "备案时只能选择市级或县级技术机构，请重新选择。"
+    levels = setting("filing", "selectable_levels")
+    if institute.level not in levels:
+        words = "或".join({"city": "市级", "county": "县级"}[level] for level in levels)
+        return f"备案时只能选择{words}技术机构，请重新选择。"
     if not ctx.obj.use_division.startswith(institute.area):
         return f"“{institute.name}”不受理该使用地点的备案，请选择当地的技术机构。"
     return None
@@ -85,8 +86,6 @@ def _own_capabilities(ctx: Context) -> str | None:
 
 def _pv_certificate(ctx: Context) -> str | None:
     """CAT-13, LED-27: a type-evaluated kind brings its certificate."""
-    from app.profiles import setting
-
     instrument = ctx.obj.instrument
     if setting("category", "pv_certificate") != "required" or instrument.category.supervision != "P+V":
         return None
@@ -134,6 +133,17 @@ def _province_target(ctx: Context) -> str | None:
     return None if same else "请选择本省的省级技术机构。"
 
 
+def _resubmittable(ctx: Context) -> str | None:
+    """S4 §四.2: what an institute has found outside the catalogue is deleted, not sent again."""
+    outside = ctx.obj.state == S.RETURNED and ctx.obj.return_kind == "not_listed"
+    return "技术机构认定该器具不属于强检目录，不能重新提交，请删除该器具。" if outside else None
+
+
+def _not_verifying(ctx: Context) -> str | None:
+    item = live_item_of(ctx.session, ctx.obj.instrument_id)
+    return "器具正在检定，请在检定结束后再撤销备案。" if item is not None and item.state == "verifying" else None
+
+
 def _not_booked(ctx: Context) -> str | None:
     busy = live_item_of(ctx.session, ctx.obj.instrument_id)
     return "器具已预约，不能变更备案信息。" if busy else None
@@ -147,6 +157,7 @@ def _hop(ctx: Context) -> None:
         "at": clock.now().isoformat(),
         "by": ctx.actor.name,
         "reason": str(ctx.data.get("reason") or ""),
+        "held": ctx.obj.holder_institute_id,
     }
     ctx.obj.route = [*(ctx.obj.route or []), hop]
 
@@ -204,6 +215,13 @@ def _return_items(ctx: Context) -> None:
 
 
 INSTITUTE_FIELD = Field("institute_id", "技术机构", "institute")
+
+
+def _enable_goes(ctx: Context) -> FilingState | None:
+    """A filing that was revoked has to be submitted again."""
+    return S.PENDING if ctx.obj.prior_state == S.REVOKED else None
+
+
 RETURN_KIND = Field(
     "kind",
     "退回类别",
@@ -221,17 +239,19 @@ FILING = Workflow(
     label="备案",
     model=Filing,
     states=S,
-    labels={
-        S.PENDING: "待备案",
-        S.SUBMITTED: "已提交",
-        S.TO_PROCESS: "待处理",
-        S.TO_CONFIRM: "待确认",
-        S.APPROVED: "已审核",
-        S.RETURNED: "被退回",
-        S.REVOKED: "被撤销",
-        S.SUSPENDED: "停用",
-        S.CLOSED: "已终止",
-    },
+    labels=Words(
+        {
+            S.PENDING: "待备案",
+            S.SUBMITTED: "已提交",
+            S.TO_PROCESS: "待处理",
+            S.TO_CONFIRM: "待确认",
+            S.APPROVED: "已审核",
+            S.RETURNED: "被退回",
+            S.REVOKED: "被撤销",
+            S.SUSPENDED: lambda: str(setting("filing", "stopped_label")),
+            S.CLOSED: "已终止",
+        }
+    ),
     tones={
         S.SUBMITTED: "info",
         S.TO_PROCESS: "warning",
@@ -258,6 +278,7 @@ FILING = Workflow(
             guards=(
                 Guard("declared", _declared, needs_input=True, fix=None),
                 Guard("institute", _institute_chosen, needs_input=True, fix=None),
+                Guard("resubmittable", _resubmittable, fix="/filings/show/{obj.id}"),
                 Guard("compulsory", _compulsory, fix="/instruments/show/{obj.instrument_id}"),
                 Guard("mandatory", _mandatory, fix="/instruments/edit/{obj.instrument_id}"),
                 Guard("pv_certificate", _pv_certificate, fix="/instruments/show/{obj.instrument_id}"),
@@ -343,6 +364,7 @@ FILING = Workflow(
             relation=is_own,
             switch="filing.to_province",
             effects=(_allow,),
+            bulk=True,
             basis="own",
         ),
         Step(
@@ -370,6 +392,7 @@ FILING = Workflow(
             needs=(REASON,),
             effects=(_back_to_city,),
             danger=True,
+            bulk=True,
             basis="S4 §四.4",
         ),
         Step(
@@ -382,6 +405,7 @@ FILING = Workflow(
             switch="filing",
             needs=(REASON,),
             effects=(_back_to_city,),
+            bulk=True,
             basis="own",
         ),
         Step(
@@ -393,8 +417,10 @@ FILING = Workflow(
             relation=final_or_regulator,
             switch="filing",
             needs=(REASON,),
+            guards=(Guard("not_verifying", _not_verifying, fix=None),),
             effects=(_return_items, _back_to_unit),
             danger=True,
+            bulk=True,
             basis="S4 §四.4",
         ),
         Step(
@@ -414,6 +440,7 @@ FILING = Workflow(
             Prior.SAME,
             UNIT,
             relation=is_own,
+            switch="filing",
             own_page=True,
             guards=(Guard("not_booked", _not_booked, fix=_booking),),
             basis="own; S4 图20 locks fields",
@@ -427,7 +454,7 @@ FILING = Workflow(
             remember=True,
             basis="S4 §四.4",
         ),
-        Step("enable", "启用", (S.SUSPENDED,), Prior.BEFORE, SYSTEM, basis="S4 §四.4"),
+        Step("enable", "启用", (S.SUSPENDED,), Prior.BEFORE, SYSTEM, goes=_enable_goes, basis="S4 §四.4"),
         Step("close", "终止", tuple(s for s in S if s is not S.CLOSED), S.CLOSED, SYSTEM, basis="S4 §三"),
     ),
 )

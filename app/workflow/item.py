@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from sqlalchemy import select
+from sqlalchemy.orm import Session
 
 from app import clock
 from app.access.principal import Principal
-from app.access.roles import SYSTEM, UNIT
+from app.access.roles import RECEPTION, SYSTEM, UNIT
+from app.profiles import setting
+from app.workflow.appointment_rules import CONFIRMED
 from app.workflow.authorisation import lapsed
-from app.workflow.engine import REASON, REASON_OPTIONAL, Context, Field, Guard, Step, Workflow, cascade
+from app.workflow.commission_rules import task_of
+from app.workflow.engine import ABOVE, REASON, REASON_OPTIONAL, Context, Field, Guard, Step, Workflow, cascade
 from app.workflow.live import live_item_of
 from app.workflow.slots import WITHOUT_PLACES, give_back
 from models.appointment import Appointment, AppointmentItem
-from models.enums import AppointmentState, ItemState, Role
+from models.enums import AppointmentState, DeliveryMode, ItemState, Role, TaskState
 
 S = ItemState
 A = AppointmentState
@@ -76,7 +82,7 @@ def settle_header(ctx: Context) -> None:
     if ctx.session.info.get("header_moves"):
         return
     header = ctx.session.get(Appointment, ctx.obj.appointment_id, execution_options={"unscoped": True})
-    if header is None or header.state in {A.DRAFT, A.ADMIN_REVIEW}:
+    if header is None or header.state in {A.DRAFT, A.ADMIN_REVIEW, A.SPLIT}:
         return
     ctx.session.flush()
     states = list(
@@ -96,6 +102,31 @@ def _received(ctx: Context) -> None:
     ctx.obj.received_at = clock.now()
 
 
+def _not_received(ctx: Context) -> None:
+    ctx.obj.received_at = None
+
+
+def _through_task(ctx: Context) -> str | None:
+    """Where the counter made a task, the person it was given to begins it there."""
+    if ctx.actor.is_system or task_of(ctx.session, ctx.obj.id) is None:
+        return None
+    return "该器具已有检定任务，请在检定任务中办理。"
+
+
+def _task_page(ctx: Context) -> str | None:
+    task = task_of(ctx.session, ctx.obj.id)
+    return f"/tasks/show/{task.id}" if task else None
+
+
+def _received_or_on_site(ctx: Context) -> str | None:
+    on_site = (ctx.obj.mode or ctx.obj.appointment.mode) == DeliveryMode.ONSITE
+    return None if ctx.obj.state != S.ACCEPTED or on_site else "送检的器具须先收样核对，再开始检定。"
+
+
+def _visited(ctx: Context) -> None:
+    ctx.obj.received_at = ctx.obj.received_at or clock.now()
+
+
 def _free_place(ctx: Context) -> None:
     """A place that the institute can give to somebody else goes back exactly once (I-3)."""
     if ctx.session.info.get("header_moves"):
@@ -103,6 +134,14 @@ def _free_place(ctx: Context) -> None:
     header = ctx.session.get(Appointment, ctx.obj.appointment_id, execution_options={"unscoped": True})
     if header is not None and header.slot_id is not None and header.state not in WITHOUT_PLACES:
         give_back(ctx.session, header.slot_id, 1)
+
+
+def _not_confirmed(ctx: Context) -> str | None:
+    """S4 §五.3: once the institute has confirmed, only the institute takes an instrument out of the order."""
+    follows = ctx.actor.is_system or ctx.session.info.get("header_moves")
+    if follows or ctx.obj.state != S.ACCEPTED or setting("appointment", "cancel_accepted"):
+        return None
+    return CONFIRMED
 
 
 def _return_filing(ctx: Context) -> None:
@@ -117,9 +156,25 @@ def _return_filing(ctx: Context) -> None:
         cascade(ctx, filing, "counter_return", {"reason": ctx.data.get("reason")})
 
 
+def _end_task(ctx: Context) -> None:
+    """What goes back has nothing left to be done on the bench (WORKFLOWS 18)."""
+    task = task_of(ctx.session, ctx.obj.id)
+    if task is not None and task.state in {TaskState.QUEUED, TaskState.ASSIGNED}:
+        cascade(ctx, task, "void", {"reason": ctx.data.get("reason")})
+
+
 def _take_result(ctx: Context) -> None:
     ctx.obj.result = str(ctx.data["result"])
 
+
+def _lock_header(session: Session, pk: Any) -> None:
+    """The order before its item: the header's own steps take them in this order too, so neither waits for the other."""
+    own = select(AppointmentItem.appointment_id).where(AppointmentItem.id == pk).scalar_subquery()
+    statement = select(Appointment.id).where(Appointment.id == own).with_for_update()
+    session.execute(statement.execution_options(unscoped=True))
+
+
+ABOVE[AppointmentItem] = _lock_header
 
 RETURN_KIND = Field(
     "kind",
@@ -165,10 +220,13 @@ ITEM = Workflow(
             "不予受理",
             (S.ASSIGNED, S.PENDING),
             S.REJECTED,
-            SYSTEM,
+            RECEPTION | SYSTEM,
+            relation=at_mine,
             needs=(REASON,),
             effects=(_free_place, settle_header),
-            basis="S1 §4.3; S4 §五.2",
+            danger=True,
+            bulk=True,
+            basis="S1 §4.3 回执单; S4 §五.2",
         ),
         Step(
             "cancel",
@@ -178,8 +236,10 @@ ITEM = Workflow(
             UNIT | SYSTEM,
             relation=is_own,
             needs=(REASON_OPTIONAL,),
+            guards=(Guard("confirmed", _not_confirmed, fix=None),),
             effects=(_free_place, settle_header),
             danger=True,
+            bulk=True,
             basis="S1 §4.3",
         ),
         Step(
@@ -212,23 +272,29 @@ ITEM = Workflow(
             COUNTER,
             relation=at_mine,
             needs=(RETURN_KIND, REASON),
-            effects=(_return_filing, _free_place, settle_header),
+            effects=(_return_filing, _end_task, _free_place, settle_header),
             danger=True,
             basis="S4 §六",
         ),
         Step(
             "begin",
             "开始检定",
-            (S.RECEIVED,),
+            (S.RECEIVED, S.ACCEPTED),
             S.VERIFYING,
             VERIFIER,
             relation=at_mine,
             primary=True,
             bulk=True,
-            guards=(Guard("authorised", _authorised_today, fix=None),),
-            effects=(settle_header,),
-            basis="计量法 art. 10, 20",
+            guards=(
+                Guard("received", _received_or_on_site, fix=None),
+                Guard("task", _through_task, fix=_task_page),
+                Guard("authorised", _authorised_today, fix=None),
+            ),
+            effects=(_visited, settle_header),
+            basis="计量法 art. 10, 20; S2 现场检",
         ),
+        Step("unreceive", "撤回收样", (S.RECEIVED,), S.ACCEPTED, SYSTEM, effects=(_not_received,), basis="WORKFLOWS 7"),
+        Step("recheck", "结果更正", (S.DONE,), S.DONE, SYSTEM, effects=(_take_result,), basis="own; 证书更正"),
         Step(
             "finish", "检定完成", (S.VERIFYING,), S.DONE, SYSTEM, effects=(_take_result, settle_header), basis="S2 §2.2"
         ),
@@ -240,6 +306,7 @@ ITEM = Workflow(
             IMG,
             relation=at_mine,
             needs=(REASON,),
+            guards=(Guard("task", _through_task, fix=_task_page),),
             effects=(settle_header,),
             danger=True,
             basis="own",

@@ -13,13 +13,14 @@ from contextlib import contextmanager
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import event, inspect, select, text
+from sqlalchemy import String, event, inspect, select, text
 from sqlalchemy.orm import Session
 
 from app import clock
-from app.access.masking import for_log
+from app.access.masking import FREE_TEXT, for_log
 from app.access.principal import ANONYMOUS, Principal, current_principal
 from app.access.request_facts import request_facts, through_api
+from app.workflow.together import next_number, open_batch
 from models.log import TransitionLog
 from models.types import Encrypted
 
@@ -45,7 +46,19 @@ DERIVED = frozenset(
     ]
 )
 """Keys and stamps, what the line says anyway (state), and what is computed from other columns."""
-UNTOLD = frozenset({"contact_name", "lookup_code"})
+UNTOLD = frozenset(
+    {
+        "contact_name",
+        "lookup_code",
+        "secret_hash",
+        "bringer_name",
+        "collector_name",
+        "snapshot",
+        "checks",
+        "readings",
+    }
+)
+"""People, secrets, and what is a record of its own: readings belong to the institute (ROLES 2, must-never case 51)."""
 ABOUT_PEOPLE: dict[str, frozenset[str]] = {
     "account": frozenset(["roles", "unit_id", "institute_id", "area", "reviewer_institute_id", "valid_until"]),
     "affiliation": frozenset({"unit_id", "institute_id"}),
@@ -53,10 +66,24 @@ ABOUT_PEOPLE: dict[str, frozenset[str]] = {
     "unit_change": frozenset(),
 }
 """Tables about persons: only what they may do, never who they are."""
-NET = frozenset({"instrument", "filing", "appointment", "appointment_item", "certificate", "instrument_transfer"})
+NET = frozenset(
+    {
+        "instrument",
+        "filing",
+        "filing_amendment",
+        "appointment",
+        "appointment_item",
+        "certificate",
+        "commission",
+        "task",
+        "unmatched_record",
+        "instrument_transfer",
+    }
+)
 """Tables whose rows leave a line for every write, also outside the engine."""
 CHANGED: list[Callable[[Session, Any, dict[str, list[Any]]], None]] = []
 """Called when a row got other values, before they are written; data quality listens."""
+MOST_PAIRS = 40  # PostgreSQL takes a hundred arguments
 NEXT = text("SELECT nextval(pg_get_serial_sequence('transition_log', 'id'))")
 _columns: dict[str, tuple[str, ...]] = {}
 _BASELINE, _TOLD, _OPEN = "journal_baseline", "journal_told", "journal_open"
@@ -93,7 +120,12 @@ def plain(value: Any) -> Any:
 
 def snapshot(obj: Any) -> dict[str, Any]:
     """The kept columns of a row as they are now, as JSON values with phone and ID numbers in free text masked."""
-    return for_log({key: plain(getattr(obj, key)) for key in columns(type(obj))})
+    return as_told({key: getattr(obj, key) for key in columns(type(obj))})
+
+
+def as_told(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Values of columns as the history keeps them."""
+    return for_log({key: plain(value) for key, value in values.items()})
 
 
 def blank(value: Any) -> Any:
@@ -119,12 +151,15 @@ def born_of(model: type[Any], record: Mapping[str, Any]) -> dict[str, Any]:
 def born_sql(model: type[Any], alias: str) -> str:
     """As `born_of`, in SQL: an expression over the row `alias` of the model's table, for inserts from a staging table.
     Free text that may hold somebody's number is left out, because SQL does not mask."""
-    rest = [c.key for c in inspect(model).column_attrs if c.key not in columns(model)]
-    dropped = ", ".join(f"'{key}'" for key in rest)
-    free = "CASE WHEN {0} ~ '[0-9]{{11}}' THEN '{{}}'::text[] || '{1}'::text ELSE '{{}}'::text[] END"
-    notes = [free.format(f"{alias}.{key}", key) for key in ("note",) if key in columns(model)]
-    without = "".join(f" - ({note})" for note in notes)
-    return f"jsonb_strip_nulls(to_jsonb({alias}) - ARRAY[{dropped}]{without})"
+    kept, pairs = inspect(model).column_attrs, []
+    for key in columns(model):
+        value = f"{alias}.{kept[key].columns[0].name}"
+        if isinstance(kept[key].columns[0].type, String):
+            filled = f"nullif({value}, '')"
+            value = f"CASE WHEN {value} !~ '[0-9]{{11}}' THEN {filled} END" if key in FREE_TEXT else filled
+        pairs.append(f"'{key}', {value}")
+    built = [f"jsonb_build_object({', '.join(pairs[at : at + MOST_PAIRS])})" for at in range(0, len(pairs), MOST_PAIRS)]
+    return f"jsonb_strip_nulls({' || '.join(built)})"
 
 
 # -- used by the engine ------------------------------------------------------------------------------------------------
@@ -149,7 +184,7 @@ def line_of(ctx: Context, before: str | None, after: str, caused_by: str | None,
     line.caused_by, line.input = caused_by, for_log({key: plain(value) for key, value in ctx.data.items()})
     if ctx.step.effects:
         with ctx.session.no_autoflush:
-            line.id = ctx.session.scalar(NEXT)
+            line.id = next_number(ctx.session) or ctx.session.scalar(NEXT)
     return line
 
 
@@ -186,6 +221,8 @@ def close(session: Session, obj: Any, line: TransitionLog) -> None:
         line.input = {**line.input, "born": born(now), **_via()}
     else:
         line.input = {**line.input, **({"changed": changed} if changed else {}), **_via()}
+    if changed and open_batch(session) is not None:  # written later, when no step is at work on the row any more
+        session.info.setdefault(_TOLD, {})[type(obj).__name__, obj.id] = {k: v[1] for k, v in changed.items()}
     if not changed and isinstance(told, dict):  # the caller says it first and writes it afterwards
         session.info.setdefault(_TOLD, {})[type(obj).__name__, obj.id] = {k: v[1] for k, v in told.items()}
     session.add(line)
@@ -249,7 +286,8 @@ def _net(session: Session, _context: Any, _instances: Any) -> None:
             session.add(line)
 
 
-def _forget(session: Session, *_rest: Any) -> None:
+def forget(session: Session, *_rest: Any) -> None:
+    """What was told and how rows stood no longer holds: the transaction, or the savepoint of a batch, is over."""
     session.info.pop(_BASELINE, None)
     session.info.pop(_TOLD, None)
 
@@ -258,5 +296,5 @@ def install(session_class: type[Session]) -> None:
     """Hook the net into a session class, once."""
     if not event.contains(session_class, "before_flush", _net):
         event.listen(session_class, "before_flush", _net)
-        event.listen(session_class, "after_commit", _forget)
-        event.listen(session_class, "after_rollback", _forget)
+        event.listen(session_class, "after_commit", forget)
+        event.listen(session_class, "after_rollback", forget)

@@ -7,13 +7,10 @@ its unit stops seeing it, institutes and regulators keep it.
 
 from __future__ import annotations
 
-from sqlalchemy import select
-
 from app.profiles import setting, switch_on
 from app.workflow.engine import Context, cascade
-from app.workflow.live import ever_booked, ever_filed, ever_verified, live_item_of, rival_of
-from models.enums import FilingState, InstrumentState
-from models.filing import Filing
+from app.workflow.live import ever_booked, ever_filed, ever_verified, live_filing_of, live_item_of, rival_of
+from models.enums import InstrumentState
 from models.instrument import Instrument
 
 S = InstrumentState
@@ -101,6 +98,14 @@ def back_goes(_ctx: Context) -> InstrumentState | None:
     return S.UNFILED if switch_on("filing") else None
 
 
+# -- 导入 ----------------------------------------------------------------------------------------------------------------
+
+
+def import_goes(_ctx: Context) -> InstrumentState | None:
+    """Where nothing is filed, what is imported is in use at once."""
+    return None if switch_on("filing") else S.IN_USE
+
+
 # -- 启用 ----------------------------------------------------------------------------------------------------------------
 
 
@@ -133,8 +138,7 @@ def enable_filing(ctx: Context) -> None:
 
 def mirror(ctx: Context, step: str) -> None:
     """Take a step on the live filing of the instrument, where its state allows it (WORKFLOWS 4, 18)."""
-    live = select(Filing).where(Filing.instrument_id == ctx.obj.id, Filing.state != FilingState.CLOSED)
-    row = ctx.session.execute(live.execution_options(unscoped=True)).scalars().first()
+    row = live_filing_of(ctx.session, ctx.obj.id)
     if row is None:
         return
     from app.workflow.filing import FILING

@@ -7,23 +7,24 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from sqlalchemy import ColumnElement, func, literal_column, select
-from sqlalchemy.orm import Session
+from sqlalchemy import ColumnElement, and_, func, literal_column, select
+from sqlalchemy.orm import Session, aliased
 
+from app.profiles import setting
 from app.workflow.merged import of_family
 from models.appointment import Appointment, AppointmentItem
 from models.certificate import Certificate
-from models.enums import LIVE_ITEM_STATES, CertificateState, InstrumentState
+from models.enums import LIVE_ITEM_STATES, CertificateState, FilingState, InstrumentState
 from models.filing import Filing
 from models.instrument import Instrument
 
 PUBLISHED = (CertificateState.ISSUED, CertificateState.SUPERSEDED, CertificateState.REVOKED)
 NOT_COMPULSORY = "非强检器具不需要备案或预约强制检定。"
 GONE = (InstrumentState.PURGED, InstrumentState.MERGED, InstrumentState.FORMER)
-"""States whose key another row may take (I-19)."""
+"""States of rows that are in nobody's ledger any more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +36,8 @@ class Facts:
     booked: frozenset[int]
     verified: frozenset[int]
     filed: frozenset[int]
+    filings: dict[int, Filing]
+    rivals: dict[int, int] | None
 
 
 @contextmanager
@@ -58,12 +61,16 @@ def _read(session: Session, ids: frozenset[int]) -> Facts:
         AppointmentItem.instrument_id.in_(ids), AppointmentItem.state.in_(LIVE_ITEM_STATES)
     )
     items = session.execute(live.execution_options(unscoped=True)).scalars()
+    filings = select(Filing).where(Filing.instrument_id.in_(ids), Filing.state != FilingState.CLOSED)
+    filed = session.execute(filings.execution_options(unscoped=True)).scalars()
     return Facts(
         ids - keys(Instrument.merged_into_id),  # those that took in others are asked one by one
         {item.instrument_id: item for item in items},
         keys(AppointmentItem.instrument_id, AppointmentItem.state != "pending"),
         keys(Certificate.instrument_id, Certificate.state.in_(PUBLISHED)),
         keys(Filing.instrument_id, Filing.final_institute_id.is_not(None)),
+        {filing.instrument_id: filing for filing in filed},
+        _rivals(session, ids),
     )
 
 
@@ -81,6 +88,14 @@ def live_item_of(session: Session, instrument_id: int) -> AppointmentItem | None
         AppointmentItem.instrument_id == instrument_id, AppointmentItem.state.in_(LIVE_ITEM_STATES)
     )
     return session.execute(statement.execution_options(unscoped=True)).scalars().first()
+
+
+def live_filing_of(session: Session, instrument_id: int) -> Filing | None:
+    """The filing of an instrument that is not closed, if any."""
+    if (facts := _facts(session, instrument_id)) is not None:
+        return facts.filings.get(instrument_id)
+    live = select(Filing).where(Filing.instrument_id == instrument_id, Filing.state != FilingState.CLOSED)
+    return session.execute(live.execution_options(unscoped=True)).scalars().first()
 
 
 def live_item_sentence(session: Session, instrument: object) -> str | None:
@@ -131,14 +146,46 @@ def ever_filed(session: Session, instrument_id: int) -> bool:
     return session.execute(statement.execution_options(unscoped=True)).first() is not None
 
 
+def counted() -> ColumnElement[bool]:
+    """Records that stand in the way of entering the same instrument again (LED-14): those in the ledger, and those that
+    were scrapped or put away where the deployment counts them (`ledger.duplicate_includes_scrapped`). What a unit has
+    removed for good counts nowhere: nobody could be shown it."""
+    if setting("ledger", "duplicate_includes_scrapped"):
+        return and_(Instrument.state.not_in(GONE[:2]), Instrument.hidden.is_(False))
+    return Instrument.state.not_in((*GONE, InstrumentState.SCRAPPED))
+
+
+IN_LEDGER: ColumnElement[bool] = literal_column("instrument.state NOT IN ('purged', 'merged', 'former', 'scrapped')")
+
+
+def _rivals(session: Session, ids: frozenset[int]) -> dict[int, int]:
+    mine = aliased(Instrument)
+    statement = select(mine.id, Instrument.id).join(
+        Instrument,
+        and_(Instrument.unit_id == mine.unit_id, Instrument.dup_key == mine.dup_key, Instrument.id != mine.id),
+    )
+    statement = statement.where(mine.id.in_(ids), IN_LEDGER)
+    return dict(session.execute(statement.execution_options(unscoped=True)).tuples().all())
+
+
+def forget_rivals(session: Session) -> None:
+    """Rows that are done one by one may become each other's rivals: ask of each again."""
+    if (facts := session.info.get("foreseen")) is not None:
+        session.info["foreseen"] = replace(facts, rivals=None)
+
+
 def rival_of(session: Session, instrument: Any) -> int | None:
-    """Another instrument of the unit that has the same key and still counts (I-19). The states stand in the statement
+    """Another instrument of the unit that is in the ledger with the same key (I-19). The states stand in the statement
     itself, so that the partial unique index answers it also from a prepared plan."""
-    counts: ColumnElement[bool] = literal_column("instrument.state NOT IN ('purged', 'merged', 'former')")
+    facts = _facts(session, instrument.id)
+    if facts is not None and facts.rivals is not None:
+        return facts.rivals.get(instrument.id)
+    return rival_with(session, instrument.unit_id, instrument.dup_key, instrument.id)
+
+
+def rival_with(session: Session, unit_id: int, key: str, besides: int) -> int | None:
+    """A record in the unit's ledger with that key, other than `besides`."""
     statement = select(Instrument.id).where(
-        Instrument.unit_id == instrument.unit_id,
-        Instrument.dup_key == instrument.dup_key,
-        Instrument.id != instrument.id,
-        counts,
+        Instrument.unit_id == unit_id, Instrument.dup_key == key, Instrument.id != besides, IN_LEDGER
     )
     return session.scalar(statement.limit(1).execution_options(unscoped=True))

@@ -42,6 +42,8 @@ def kept_of(session: Session, instrument: Instrument) -> Instrument:
     return current
 
 
-def of_family(session: Session, column: InstrumentedAttribute[int], instrument_id: int) -> ColumnElement[bool]:
+def of_family(
+    session: Session, column: InstrumentedAttribute[int] | InstrumentedAttribute[int | None], instrument_id: int
+) -> ColumnElement[bool]:
     """The condition that a row belongs to the instrument or to what was merged into it."""
     return column.in_(family(session, instrument_id))

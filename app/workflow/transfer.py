@@ -18,7 +18,7 @@ from app.access.roles import SYSTEM
 from app.profiles import switch_on
 from app.workflow.engine import REASON, REASON_OPTIONAL, Context, Field, Guard, Step, Workflow, cascade
 from app.workflow.lifecycle import mirror
-from app.workflow.live import GONE, live_item_of
+from app.workflow.live import counted, live_item_of
 from models.attachment import Attachment
 from models.enums import FilingState, InstrumentState, Role, TransferState
 from models.filing import Filing
@@ -89,7 +89,7 @@ def _rival(ctx: Context) -> int | None:
         Instrument.unit_id == ctx.obj.receiver_unit_id,
         Instrument.dup_key == subject.dup_key,
         Instrument.id != subject.id,
-        Instrument.state.not_in(GONE),
+        counted(),
     )
     return ctx.session.scalar(statement.limit(1).execution_options(unscoped=True))
 

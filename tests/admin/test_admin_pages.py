@@ -125,7 +125,7 @@ def test_opening_changing_and_closing_slots(app, world, session):
         session.commit()
     few = post(head, f"/slots/edit/{pk}", {"capacity": "2"})
     assert few.status_code == 422
-    assert "该时段已约3台" in text(few)
+    assert "已有3台预约，容量不能低于该数" in text(few)
     assert 'value="2"' in text(few)
     assert post(head, f"/slots/edit/{pk}", {"capacity": "4"}).status_code == 303
     unit, made = login(app, world, "ua1"), filed(world, "ua1")

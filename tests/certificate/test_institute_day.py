@@ -163,28 +163,31 @@ def test_a_draft_goes_back_and_is_corrected_by_its_verifier_alone(app, world):
     assert of(Certificate, pk).state == "dropped"
 
 
-def test_correcting_makes_a_new_draft_and_links_both(app, world):
+def test_correcting_keeps_the_old_paper_until_the_new_one_is_out(app, world):
     pk = issued(world, booked(world, "ua1").items[0])
-    approver = login(app, world, "aprA")
-    assert login(app, world, "verA").get(f"/certificates/correct/{pk}").status_code == 403
-    short = post(approver, f"/certificates/correct/{pk}", {"reason": "错"})
+    verifier, approver = login(app, world, "verA"), login(app, world, "aprA")
+    assert approver.get(f"/certificates/correct/{pk}").status_code == 403, "a verifier begins, an approver ends"
+    short = post(verifier, f"/certificates/correct/{pk}", {"reason": "错"})
     assert short.status_code == 422
-    assert of(Certificate, pk).state == "issued"
-    answer = post(approver, f"/certificates/correct/{pk}", {"reason": "出厂编号登记有误"})
+    answer = post(verifier, f"/certificates/correct/{pk}", {"reason": "出厂编号登记有误"})
     fresh = int(answer.location.rsplit("/", 1)[1])
-    assert (of(Certificate, pk).state, of(Certificate, fresh).state) == ("superseded", "draft")
+    assert (of(Certificate, pk).state, of(Certificate, fresh).state) == ("issued", "draft")
     assert of(Certificate, fresh).supersedes_id == pk
+    assert of(Instrument, of(Certificate, pk).instrument_id).last_result == "pass"
+    again = post(verifier, f"/certificates/correct/{pk}", {"reason": "出厂编号登记有误"}, follow_redirects=True)
+    assert "该证书已有更正在办理" in text(again)
     assert f"/certificates/show/{pk}" in text(approver.get(f"/certificates/show/{fresh}"))
     assert f"/certificates/show/{fresh}" in text(approver.get(f"/certificates/show/{pk}"))
-    assert login(app, world, "ua1").get(f"/certificates/pdf/{pk}").status_code == 200
-    post(login(app, world, "verA"), f"/certificates/step/submit/{fresh}")
+    post(verifier, f"/certificates/step/submit/{fresh}")
     post(login(app, world, "chkA"), f"/certificates/step/check/{fresh}")
     post(approver, f"/certificates/step/issue/{fresh}")
     with as_system("the worker"):
         publish_certificate(db.session(), fresh)
         db.session.commit()
-    assert of(Certificate, fresh).state == "issued"
+    assert (of(Certificate, pk).state, of(Certificate, fresh).state) == ("superseded", "issued")
+    assert of(Certificate, pk).reason == "出厂编号登记有误"
     assert of(Certificate, fresh).number != of(Certificate, pk).number
+    assert login(app, world, "ua1").get(f"/certificates/pdf/{pk}").status_code == 200
 
 
 def test_revoking_needs_two_persons(app, world):

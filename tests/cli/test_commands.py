@@ -13,9 +13,11 @@ from app import clock
 from app.access.principal import as_system
 from app.documents.xlsx import write_rows
 from app.operations.instrument import EXPORT_COLUMNS
+from app.workflow import REGISTRY
 from models import Appointment, AppointmentItem, Certificate, DevelopmentMail, Filing, Instrument
 from models.base import db
 from tests.world import PNG, instrument, slot_of, uscc
+from views.cli import walk
 
 SAMPLES = Path(__file__).parents[1] / "samples"
 KEYS = {"rows", "created", "unchanged", "refused", "problems"}
@@ -190,11 +192,18 @@ def test_integrity_tells_the_truth_by_its_exit_code(run, app, world):
     run("integrity", "check")
 
 
-@pytest.mark.parametrize("name", ["account", "instrument", "filing", "appointment", "item", "certificate"])
+@pytest.mark.parametrize("name", sorted(REGISTRY))
 def test_showing_a_workflow(run, name):
     said = run("workflow", "show", name).stdout
     assert "stateDiagram-v2" in said
     assert "步骤：" in said
+
+
+def test_every_declared_workflow_is_listed_and_may_be_walked(run):
+    listed = run("workflow", "show").stdout
+    assert [line.split()[0] for line in listed.splitlines()] == list(REGISTRY)
+    assert {"transfer", "affiliation", "recovery", "unit_change"} <= set(REGISTRY)
+    assert list(walk.step.params[0].type.choices) == list(REGISTRY)
 
 
 # -- the whole way by commands -------------------------------------------------------------------------------------------

@@ -34,7 +34,7 @@ def test_filter_finds(client, query, found):
 
 def test_substring_search_is_answered_by_the_gram_index(app, client, statements):
     client.get(LIST + "_flt_0_name=压力表")
-    assert any("bigrams(toy_device.name) @> bigrams(" in s for s in statements)
+    assert any("bigrams(toy_device.name) @> " in s for s in statements)
     with app.app_context():
         session = app.toy_db.session
         session.execute(
@@ -44,7 +44,7 @@ def test_substring_search_is_answered_by_the_gram_index(app, client, statements)
         plan = "\n".join(
             session.scalars(
                 text(
-                    "explain select id from toy_device where bigrams(name) @> bigrams('压力表') and name like '%压力表%'"
+                    "explain select id from toy_device where bigrams(name) @> array['压力', '力表'] and name like '%压力表%'"
                 )
             )
         )

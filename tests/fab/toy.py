@@ -46,7 +46,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 BIGRAMS = """
 create or replace function bigrams(t text) returns text[] language sql immutable strict parallel safe as
-$$ select array_agg(distinct substr(t,i,2)) from generate_series(1,greatest(length(t)-1,1)) i $$;
+$$ select string_to_array(t,null) || array_agg(substr(t,i,2)) from generate_series(1,length(t)-1) i $$;
 create or replace function fold_number(t text) returns text language sql immutable strict parallel safe as $$ select t $$
 """
 STATES = [

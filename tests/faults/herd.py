@@ -6,6 +6,7 @@ importing it one by one would take longer than what is measured. All wait at a p
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import signal
@@ -99,6 +100,58 @@ def confirm_import(_number: int, *, account: int, job: int) -> str:
             return error.sentence
 
 
+def bring_or_withdraw(own: int, *, account: int, orders: list[int], items: list[int]) -> list[str]:
+    """The last second, order by order: one process receives the instrument, the other withdraws the order."""
+    from sqlalchemy.exc import OperationalError  # each waits for what the other holds: PostgreSQL ends one of them
+
+    from app.access.load import account_by_id, principal_of
+    from app.access.principal import acting_as, as_system
+    from app.errors import QuanhengError
+    from app.workflow import APPOINTMENT, ITEM, fire
+    from models.base import db
+
+    session, said, begun = db.session(), [], time.monotonic()
+    who = principal_of(account_by_id(session, account))
+    session.rollback()
+    for turn, (order, item) in enumerate(zip(orders, items, strict=True)):
+        time.sleep(max(0.0, begun + 0.2 + turn * 0.1 - time.monotonic()))  # both at the same moment, again and again
+        try:
+            if own == 0:
+                with acting_as(who) as actor:
+                    fire(session, ITEM, item, "receive", actor, {"checked": True})
+            else:
+                with as_system("the term has passed") as system:
+                    fire(session, APPOINTMENT, order, "auto_withdraw", system)
+            session.commit()
+            said.append("done")
+        except (QuanhengError, OperationalError) as error:
+            session.rollback()
+            said.append(getattr(error, "sentence", str(error).splitlines()[0]))
+    return said
+
+
+def book_many(own: int, *, account: int, instruments: list[int], slots: list[int], each: int) -> dict[str, int]:
+    """Book `each` instruments of one's own one by one, wherever there is a place: how many, and what was said otherwise."""
+    from app.access.load import account_by_id, principal_of
+    from app.access.principal import acting_as
+    from app.errors import QuanhengError
+    from app.operations.appointment import book as operation
+    from models.base import db
+
+    session, said = db.session(), {"booked": 0}
+    who = principal_of(account_by_id(session, account))
+    for turn, one in enumerate(instruments[own * each : (own + 1) * each]):
+        with acting_as(who) as actor:
+            try:
+                operation(session, actor, instrument_ids=[one], slot_id=slots[(own + turn) % len(slots)])
+                session.commit()
+                said["booked"] += 1
+            except QuanhengError as error:
+                session.rollback()
+                said[error.sentence] = said.get(error.sentence, 0) + 1
+    return said
+
+
 def publish_and_die(_number: int, *, certificate: int) -> str:
     """Killed after the paper lies in the store and before the transaction commits."""
     from app import filestore
@@ -117,7 +170,20 @@ def publish_and_die(_number: int, *, certificate: int) -> str:
     return "survived"
 
 
-ACTIONS = {f.__name__: f for f in (book, remind, number, issue, run_job, confirm_import, publish_and_die)}
+ACTIONS = {
+    f.__name__: f
+    for f in (
+        book,
+        remind,
+        number,
+        issue,
+        run_job,
+        confirm_import,
+        bring_or_withdraw,
+        book_many,
+        publish_and_die,
+    )
+}
 
 
 # -- the herd --------------------------------------------------------------------------------------------------------
@@ -136,6 +202,7 @@ def main(action: str, count: int, arguments: dict[str, Any]) -> None:
     from run import create_app
 
     app = create_app({"TESTING": True})
+    gc.freeze()  # else the collector of each child touches, and so copies, all that they share
     go_read, go_write = os.pipe()
     children = []
     for own in range(count):

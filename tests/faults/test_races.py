@@ -13,7 +13,7 @@ from app.access.principal import as_system
 from app.operations.institute import open_slots
 from app.operations.integrity import check_all
 from app.workflow import CERTIFICATE, fire
-from models import AppointmentItem, Certificate, Institute, Instrument, Reminder, Slot
+from models import Appointment, AppointmentItem, Certificate, Institute, Instrument, Reminder, Slot
 from tests.faults.herd import herd
 from tests.world import booked, drafted, filed
 
@@ -132,3 +132,32 @@ def test_eight_sign_at_once(world, session):
         kept = session.scalars(select(Certificate.number).where(Certificate.id.in_(papers))).all()
     assert sorted(kept) == sorted(said)
     assert sound(session)
+
+
+ROUNDS = 12
+
+
+@pytest.mark.must_never(73, 74)
+def test_brought_at_the_last_second(world, session):
+    """I-16: the instrument is received or the order withdrawn, never both and never neither."""
+    orders = [booked(world, "ua1", delivery_mode="deliver") for _number in range(ROUNDS)]
+    ids, items = [o.id for o in orders], [o.items[0] for o in orders]
+    with as_system("test"):
+        past = clock.now() - timedelta(seconds=1)
+        session.execute(update(Appointment).where(Appointment.id.in_(ids)).values(deadline_at=past))
+        session.commit()
+    said, seconds = herd("bring_or_withdraw", 2, account=world.people["recA"], orders=ids, items=items)
+    came, gone = ([answer == "done" for answer in part] for part in said)
+    told = Counter(answer for part in said for answer in part if answer != "done")
+    print(f"\n{ROUNDS} rounds: {sum(came)} received, {sum(gone)} withdrawn, {seconds} s; {dict(told)}")
+    assert all(one != other for one, other in zip(came, gone, strict=True))
+    assert not [answer for answer in told if "deadlock" in answer.lower()], "both lock the order before its items"
+    with as_system("test"):
+        session.expire_all()
+        for order, received in zip(orders, came, strict=True):
+            head, item = session.get(Appointment, order.id), session.get(AppointmentItem, order.items[0])
+            wanted = ("in_progress", "received", False) if received else ("withdrawn", "cancelled", True)
+            assert (head.state, item.state, head.auto_withdrawn) == wanted
+    with as_system("test"):
+        # the term was moved by hand above, which is what I-12b is there to find
+        assert [f for f in check_all(session) if f.violations and f.id != "I-12b"] == []

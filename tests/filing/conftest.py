@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from app import profiles
 from tests.client import login
 
 
@@ -18,3 +19,14 @@ def browser(app, world):
         return known[nick]
 
     return of
+
+
+@pytest.fixture
+def guangdong(app, world, browser, monkeypatch, context):
+    """The deployment that files: everybody is logged in before, because its log-in page asks for more."""
+    for who in ("ua1", "ub1", "recA", "recA1", "recB", "recP", "imgA", "regA", "regB", "adm"):
+        browser(who)
+    monkeypatch.setitem(app.config, "PROFILE", "guangdong")
+    profiles.forget()
+    yield
+    profiles.forget()

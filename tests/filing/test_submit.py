@@ -8,7 +8,7 @@ from sqlalchemy import select
 from app.access.principal import as_system
 from models import Filing, Instrument
 from tests.client import post, text, visitor
-from tests.ledger.support import fresh_unit, job_of, read_job, work
+from tests.ledger.support import fresh_unit
 from tests.world import filed, instrument
 
 SUBMIT = "/filings/submit"
@@ -147,32 +147,3 @@ def test_foreign_instruments_are_not_in_the_set(world, browser, session):
     assert "没有可以提交备案的器具" in page
     assert post(browser("ua1"), SUBMIT, data(world, mode="ids", ids=str(made.id), count="0")).status_code == 422
     assert states(session, made) == ["unfiled"]
-
-
-def test_many_are_a_job_that_goes_on_where_it_stopped(world, browser, session, monkeypatch):
-    unit = fresh_unit(world, "us7")
-    made = [instrument(world, unit) for _ in range(6)]
-    monkeypatch.setattr("views.filing_submit.AT_ONCE", 3)
-    monkeypatch.setattr("app.operations.filing.CHUNK", 2)
-    client = browser(unit)
-    job = job_of(post(client, SUBMIT, data(world, count="6")))
-    assert states(session, *made) == ["unfiled"] * 6
-    import app.operations.filing as operations
-
-    real, calls = operations.submit_filings, []
-
-    def dies_on_the_third(*args):
-        calls.append(1)
-        if len(calls) == 3:
-            raise KeyboardInterrupt
-        return real(*args)
-
-    monkeypatch.setattr(operations, "submit_filings", dies_on_the_third)
-    with pytest.raises(KeyboardInterrupt):
-        work(job)
-    assert states(session, *made) == ["filing"] * 4 + ["unfiled"] * 2
-    assert read_job(job).done == 4
-    assert work(job) == "done"
-    assert states(session, *made) == ["filing"] * 6
-    assert read_job(job).counts["filed"] == 6
-    assert "成功6条，未办理0条。" in text(client.get(f"/jobs/{job}"))

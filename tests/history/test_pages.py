@@ -17,7 +17,7 @@ from tests.client import login, post, token
 from tests.client import text as body
 from tests.history.support import live
 from tests.imports.support import book, checked, ledger_of, written
-from tests.world import booked, instrument, issued
+from tests.world import booked, drafted, instrument, issued
 
 
 def panel(page: str, name: str) -> str:
@@ -126,3 +126,20 @@ def test_persons_of_other_bodies_are_masked(app, world, session):
 def test_a_foreign_row_has_no_past_either(app, world, session):
     made = instrument(world, "ua1")
     assert login(app, world, "ua2").get(f"/instruments/show/{made.id}?as_of=2026-01-01").status_code == 404
+
+
+@pytest.mark.must_never(51)
+def test_what_was_found_is_the_institutes_own_until_the_paper_is_out(app, world, session):
+    order = booked(world, "ua1")
+    drafted(world, order.items[0], conclusion="fail")
+
+    def told(nick):
+        with world.acting(nick) as actor:
+            lines = instrument_history(session, actor, order.instruments[0])
+        of = [line for line in lines if line.entity_name == "certificate"]
+        assert of, "that a draft exists is no secret"
+        return [bool(line.born or line.changes or line.detail) for line in of]
+
+    assert all(told("verA"))
+    for other in ("ua1", "regA", "recB"):
+        assert not any(told(other)), other

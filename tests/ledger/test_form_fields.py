@@ -281,5 +281,9 @@ def test_a_table_of_guns_belongs_to_its_dispenser(app, world, browser, monkeypat
     changed = {**none, "nozzle_no_0": "1", "nozzle_serial_0": "Q1B", "seen_version": str(made.version)}
     assert post(client, f"/instruments/edit/{made.id}", changed).status_code == 303
     page = text(client.get(f"/instruments/show/{made.id}"))
-    assert "1号枪 Q1B" in page
-    assert "Q2" not in page
+    assert "加油枪：1号枪 Q1；2号枪 Q2 → 1号枪 Q1B" in page, "the history keeps old and new"
+    assert page.count("Q2") == 2, "once in the line of the change, once in that of the birth"
+    assert "加油枪：（空） → 1号枪 Q1；2号枪 Q2" in page
+    again = {**changed, "seen_version": str(only(session, "GD-9")[0].version)}
+    assert post(client, f"/instruments/edit/{made.id}", again).status_code == 303
+    assert text(client.get(f"/instruments/show/{made.id}")).count("→ 1号枪 Q1B") == 1, "what stays is no change"

@@ -174,15 +174,19 @@ def test_the_record_of_another_unit_cannot_be_completed(app, world, browser, ses
 def test_another_district_is_another_institute(app, world, browser, session, monkeypatch):
     from app.operations.assignment import proposed_institute
     from models.organisation import Institute
+    from models.reference import Division
 
     under(monkeypatch, app, "national")
     client = browser(fresh_unit(world, "uplace"))
     with as_system("test"):
         kind = category().id
-        places = [(i.division_code, i.name) for i in session.execute(select(Institute)).scalars() if i.level == "city"]
+        ours = select(Institute).where(Institute.id.in_(world.institutes.values()))  # not those of the demonstration
+        places = [(i.division_code, i.name) for i in session.execute(ours).scalars() if i.level == "city"]
     names = {}
-    for code in {place[:4] + "03" for place, _name in places}:
+    for code in sorted({place[:4] + "03" for place, _name in places}):
         with as_system("test"):
+            if session.get(Division, code) is None:  # other tests add institutes of places without such a county
+                continue
             found = proposed_institute(session, kind, code)
         if found is not None:
             names[code] = found.name

@@ -242,10 +242,10 @@ def test_guangdong_lists_by_both_clocks_with_their_operations(world, browser, pr
     assert found["band=failed"][0] == {"PX-fail"}
     assert found["state=scrapped"][0] == {"PX-gone"}
     assert "PX-gone" not in found[""][0]
-    assert found["band=due"][1] == {"book"}
-    assert found["band=overdue"][1] == {"book", "suspend"}
+    assert found["band=due"][1] == {"book", "basket"}
+    assert found["band=overdue"][1] == {"book", "basket", "suspend"}
     assert found["band=invalid"][1] == {"suspend"}
-    assert found["band=failed"][1] == {"book", "suspend"}
+    assert found["band=failed"][1] == {"book", "basket", "suspend"}
     assert found["state=scrapped"][1] == set()
     assert {"suspend", "scrap", "delete"} <= found[""][1]
     for tab in ("band=due", "band=overdue", "band=invalid", "band=failed", "state=scrapped"):

@@ -65,6 +65,7 @@ ALL = {
     ("unfiled", "scrap"): "scrapped",
     ("in_use", "retire"): "former",
     ("suspended", "retire"): "former",
+    ("scrapped", "enable"): "unfiled",  # scrapping closed the filing
     ("scrapped", "retire"): "former",
     ("former", "restore"): "unfiled",  # putting away closed the filing
     ("former", "purge"): "purged",

@@ -17,7 +17,7 @@ from models.enums import AccountKind, Role
 from tests.captcha import captcha_of
 from tests.client import TOKEN, log_in, login, text, visitor
 from tests.login.support import NEW, change, logins, somebody, sub_user
-from tests.world import PASSWORD, instrument
+from tests.world import PASSWORD, instrument, new_unit
 
 REFUSED = "账号或密码错误，或账号已被锁定。"
 _phones = itertools.count(13700001000 + os.getpid() % 9000)
@@ -200,13 +200,14 @@ def test_a_closed_account_is_told_so_with_the_right_password_only(app, world):
 @pytest.mark.feature("LOG-10")
 def test_a_sub_user_enters_by_phone_and_the_log_names_the_person(app, world):
     phone = str(next(_phones))
-    nick = sub_user(app, world, "ua1", phone)
     with app.app_context():
-        serial = instrument(world, "ua1").serial_no
+        new_unit(world, "usubs", "440103", "recA", "A")  # nobody has arranged its list
+        serial = instrument(world, "usubs").serial_no
         db.session.remove()
+    nick = sub_user(app, world, "usubs", phone)
     client = visitor(app)
     assert log_in(client, phone).status_code == 302
-    main = login(app, world, "ua1")
+    main = login(app, world, "usubs")
     ledger, own = text(client.get("/instruments/list/")), text(main.get("/instruments/list/"))
     assert serial in ledger
     assert re.findall(r"S\d{6}", ledger) == re.findall(r"S\d{6}", own)

@@ -91,12 +91,9 @@ CASES: dict[int, str] = {
 }
 
 WAITING: dict[int, tuple[str, str]] = {
-    5: ("table:commission", "the customer's secret comes with commissions; codes on papers are limited already"),
     7: ("table:(?<!site_)registration", "registrations of institutes and standards, with a tracking code"),
-    14: ("table:unmatched", "records of results that fit no instrument"),
     19: ("table:document", "documents of regulators; messages are shown already"),
     20: ("table:charge", "charge orders and seal anomalies of charging stations"),
-    52: ("table:commission", "the customer's secret comes with commissions"),
     55: ("table:credit|notice", "credit events and notices"),
     59: ("table:document", "documents of regulators"),
     65: ("table:partner|api_key", "keys of partner systems"),

@@ -19,7 +19,7 @@ PUBLIC = re.compile(
     r"^(/|/instruments|/v|/v/<.*|/agreement|/privacy|/texts/<.*|/site-files/<.*|/brand\.css|/static/.*|/healthz|/home/"
     r"|/login/.*|/recover(/.*)?|/register(/(choose|code|done|<kind>.*|agreement/<.*|authorisation\.pdf))?|/captcha/.*"
     r"|/activate/<.*|/lang/<.*|/text-size/<.*|/divisions(/institutes)?|/logout/|/back|/robots\.txt|/api/v1/token"
-    r"|/register/guide\.pdf|/v/check|/v/hash/<.*|/help/categories(/pictures/<.*)?)$"
+    r"|/booking-query|/register/guide\.pdf|/v/check|/v/hash/<.*|/d/(paper/<.*|papers)?|/help/categories(/pictures/<.*)?)$"
 )
 """Every address that may answer somebody unknown; a new page that is not named here has to ask for a log-in."""
 

@@ -4,16 +4,14 @@ The sentence stands at that field and at no other, and everything else that was 
 switched in the one server that runs beside the test.
 """
 
-import threading
 from pathlib import Path
 
 import pytest
-from werkzeug.serving import make_server
 
 from app.profiles import load
 from app.profiles.forms import FormField, RegistrationForm
 from tests.captcha import answer_of
-from tests.path.live import DESKTOP, browser, free_port
+from tests.path.live import DESKTOP, browser, served
 from tests.registration.forms import channel_of, declared, good, sent_code
 from tests.world import PNG
 
@@ -40,13 +38,8 @@ FORGE = """([name, value]) => {
 @pytest.fixture(scope="module")
 def address(app, world):
     """The application on a port of its own, in a thread."""
-    port = free_port()
-    server = make_server("127.0.0.1", port, app, threaded=True)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    yield f"http://127.0.0.1:{port}"
-    server.shutdown()
-    thread.join()
+    with served(app) as url:
+        yield url
 
 
 @pytest.fixture(scope="module")

@@ -6,6 +6,7 @@ argument and is in neither fails the test: new pages are covered, or noticed, wi
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -23,9 +24,12 @@ from models import (
     Affiliation,
     Appointment,
     AppointmentItem,
+    AssignmentRule,
     Attachment,
     AuditLog,
+    CalendarFeed,
     Certificate,
+    Commission,
     DevelopmentMail,
     Filing,
     Instrument,
@@ -37,6 +41,7 @@ from models import (
     Slot,
     Unit,
     UnitChange,
+    UnmatchedRecord,
 )
 from models.base import db
 
@@ -50,7 +55,9 @@ ROWS: dict[str, type] = {
     "units": Unit,
     "jobs": Job,
     "bulk": Job,
+    "verification-records": Job,
     "transfer": Instrument,
+    "filing-change": Instrument,
     "imports": Job,
     "exports": Job,
     "files": Attachment,
@@ -58,6 +65,8 @@ ROWS: dict[str, type] = {
     "messages": Message,
     "reminders": Reminder,
     "slots": Slot,
+    "counter": Commission,
+    "feeds": CalendarFeed,
     "book": Appointment,
     "mails": DevelopmentMail,
     "audit": AuditLog,
@@ -78,6 +87,7 @@ OPEN_PREFIXES = (
     "/login/back/",
     "/captcha/",
     "/v/",
+    "/d/",
     "/activate/",
     "/static/",
     "/text-size/",
@@ -86,8 +96,9 @@ OPEN_PREFIXES = (
     "/register/",
     "/texts/",
     "/site-files/",
+    "/feed/",  # the address of a calendar is the permission
 )
-REFERENCE = re.compile(r"^/(institutes|capabilities|categories|calendar|divisions|help)\b")
+REFERENCE = re.compile(r"^/(institutes|capabilities|regulations|categories|calendar|divisions|help)\b")
 """Reference data, the same for everybody who may open the page."""
 
 
@@ -131,6 +142,17 @@ def row_routes(app: Flask) -> tuple[list[Route], list[str]]:
     return found, unknown
 
 
+def share(names: list[str], person: int) -> list[str]:
+    """The steps that this person tries on each route: all of them.
+
+    While one works on something else, QUANHENG_LEAKS=third halves the time: a third of the steps, at least two, another
+    third for the next person, so that every step is still tried on every route by seven people and more."""
+    if os.environ.get("QUANHENG_LEAKS") != "third" or len(names) <= 2:
+        return names
+    turned = names[person % 3 :] + names[: person % 3]
+    return turned[:: 3 if len(names) > 4 else 2]
+
+
 def plain_routes(app: Flask) -> list[str]:
     """Addresses without arguments that answer GET."""
     return sorted({r.rule for r in app.url_map.iter_rules() if not r.arguments and "GET" in (r.methods or ())})
@@ -161,6 +183,8 @@ def secrets_of(world: Any, rows: dict[type, object]) -> Iterator[tuple[type, obj
         yield Message, rows[Message], db.session.get(Message, rows[Message]).subject
         yield Job, rows[Job], db.session.get(Job, rows[Job]).title
         yield Unit, rows[Unit], db.session.get(Unit, rows[Unit]).name
+        result = db.session.get(UnmatchedRecord, rows[UnmatchedRecord])
+        yield UnmatchedRecord, result.id, result.certificate_no
 
 
 def one_of_each(world: Any) -> dict[type, object]:
@@ -221,9 +245,35 @@ def one_of_each(world: Any) -> dict[type, object]:
             changes={},
         )
         kept = SavedView(account_id=account, list_name="InstrumentView", name=f"机密筛选{number}", columns=[])
-        session.add_all([asked, change, kept])
+        feed = CalendarFeed(
+            account_id=account, kind="due", token_hash=f"{int(number[1:]):064x}", revoked_at=clock.now()
+        )
+        rule = AssignmentRule(
+            position=999,
+            division_prefix="440103",
+            institute_id=world.institutes["A1"],
+            valid_from=clock.today(),
+            active=False,
+        )
+        result = UnmatchedRecord(
+            state="pending",
+            source="form",
+            institute_id=world.institutes["A"],
+            unit_id=world.units["ua1"],
+            unit_code=world.codes["ua1"],
+            unit_name="机密单位",
+            use_division="440103",
+            certificate_no=f"SECRET{number}",
+            instrument_name="电子计价秤",
+            serial_no=f"SECRET{number}",
+            conclusion="pass",
+            verified_on=clock.today(),
+        )
+        session.add(result)
+        session.add_all([asked, change, kept, feed, rule])
         session.commit()
-        recovery, changed, saved = asked.id, change.id, kept.id
+        recovery, changed, saved, unfound = asked.id, change.id, kept.id, result.id
+        calendar, ruled = feed.id, rule.id
     assert isinstance(clock.today(), date)
     return {
         Instrument: order.instruments[0],
@@ -244,6 +294,9 @@ def one_of_each(world: Any) -> dict[type, object]:
         RecoveryRequest: recovery,
         UnitChange: changed,
         SavedView: saved,
+        UnmatchedRecord: unfound,
+        CalendarFeed: calendar,
+        AssignmentRule: ruled,
     }
 
 

@@ -1,6 +1,6 @@
 """`python -m tests.rules.mutate`: damage the scope one piece at a time and see whether the tests notice (ROLES section 6).
 
-The source of app/access/predicates.py is changed as a syntax tree in memory: a predicate dropped or closed, a term
+The source of app/access/predicates.py and business_predicates.py is changed as a syntax tree in memory: a predicate dropped or closed, a term
 widened or taken out, a condition forced, a role left out, a comparison turned round, a state removed. Each mutant is
 put in place of the real predicates and the comparison of test_scope_naive.py has to find a cell that differs.
 Then the hooks that apply the predicates are damaged by hand.
@@ -21,7 +21,7 @@ import pytest
 from sqlalchemy import event
 from sqlalchemy.exc import InvalidRequestError
 
-from app.access import predicates, scope
+from app.access import business_predicates, predicates, scope
 from app.access.scope import SCOPES
 from models.base import Model, db
 from tests.rules.test_scope_naive import Bench, Broken
@@ -40,6 +40,8 @@ EQUIVALENT = {
     "message: always Message.account_id == p.account_id": NEVER_NULL,
     "external_identity: always ExternalIdentity.account_id == p.account_id": NEVER_NULL,
     "consent: always Consent.account_id == p.account_id": NEVER_NULL,
+    "basket_item: always BasketItem.account_id == p.account_id": NEVER_NULL,
+    "calendar_feed: always CalendarFeed.account_id == p.account_id": NEVER_NULL,
     "import_row: if p.account_id is None → False": NEVER_NULL,
     "bulk_line: if p.account_id is None → False": NEVER_NULL,
     "list_setting: always ListSetting.account_id == p.account_id": NEVER_NULL,
@@ -56,6 +58,7 @@ FLIP = {
 }
 OPPOSITE = {"in_": "not_in", "not_in": "in_", "is_": "is_not", "is_not": "is_"}
 SKIPPED = {"table", "scoped"}
+MODULES = (predicates, business_predicates)
 
 
 @dataclass(frozen=True)
@@ -134,6 +137,13 @@ def is_predicate(node: ast.FunctionDef) -> bool:
     return any("scoped" in ast.unparse(d) for d in node.decorator_list)
 
 
+def source() -> str:
+    """Both modules as one, so that a change is loaded with everything that it touches."""
+    first, second = (inspect.getsource(module) for module in MODULES)
+    joined = ("from __future__", f"from {predicates.__name__} import")
+    return first + "\n".join(line for line in second.splitlines() if not line.startswith(joined)) + "\n"
+
+
 @cache
 def mutants() -> tuple[Mutant, ...]:
     """Every mutant of the module, each with a text that says what was done."""
@@ -141,7 +151,7 @@ def mutants() -> tuple[Mutant, ...]:
 
 
 def _mutants() -> Iterator[Mutant]:
-    tree = ast.parse(inspect.getsource(predicates))
+    tree = ast.parse(source())
     for number, top in enumerate(tree.body):
         if isinstance(top, ast.FunctionDef) and top.name not in SKIPPED:
             if is_predicate(top) or (top.returns and "ColumnElement" in ast.unparse(top.returns)):
@@ -192,12 +202,12 @@ class _Put(ast.NodeTransformer):
 
 def reach() -> dict[str, set[type[Model]]]:
     """Function or constant → the models whose predicates use it, directly or through others."""
-    tree = ast.parse(inspect.getsource(predicates))
+    tree = ast.parse(source())
     uses: dict[str, set[str]] = {}
     for top in tree.body:
         if isinstance(top, ast.FunctionDef):
             uses[top.name] = {n.id for n in ast.walk(top) if isinstance(n, ast.Name)}
-    models = {p.__name__: {m} for m, p in SCOPES.items() if p.__module__ == predicates.__name__}
+    models = {p.__name__: {m} for m, p in SCOPES.items() if p.__module__ in {m.__name__ for m in MODULES}}
     names = set(uses) | {ast.unparse(t.targets[0]) for t in tree.body if isinstance(t, ast.Assign)}
     found = {name: set(models.get(name, set())) for name in names}
     for _round in range(5):

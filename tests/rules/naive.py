@@ -140,6 +140,39 @@ def slot(p: Principal, row: Row, rows: Rows) -> bool:
     return here(p, row["institute_id"]) or inside(p, home)
 
 
+@of("slot_pattern")
+def of_own_institute(p: Principal, row: Row, rows: Rows) -> bool:
+    return here(p, row["institute_id"])
+
+
+@of("assignment_rule")
+def assignment_rule(p: Principal, row: Row, rows: Rows) -> bool:
+    return bool(roles(p) & {"ADM", "REG"}) or here(p, row["institute_id"])
+
+
+@of("verifier_project")
+def verifier_project(p: Principal, row: Row, rows: Rows) -> bool:
+    return "ADM" in roles(p) or here(p, row["institute_id"])
+
+
+@of("appointment_message")
+def between_two(p: Principal, row: Row, rows: Rows) -> bool:
+    return mine(p, row) or here(p, row["institute_id"])
+
+
+@of("filing_amendment")
+@of("task")
+@of("unmatched_record")
+def three_sides(p: Principal, row: Row, rows: Rows) -> bool:
+    return mine(p, row) or here(p, row["institute_id"]) or inside(p, row["use_division"])
+
+
+@of("commission")
+def commission(p: Principal, row: Row, rows: Rows) -> bool:
+    told = row["state"] != "checking"
+    return here(p, row["institute_id"]) or (told and (mine(p, row) or inside(p, row["use_division"])))
+
+
 @of("certificate")
 def certificate(p: Principal, row: Row, rows: Rows) -> bool:
     out = row["state"] in PAPER_OUT
@@ -148,9 +181,13 @@ def certificate(p: Principal, row: Row, rows: Rows) -> bool:
 
 @of("attachment")
 def attachment(p: Principal, row: Row, rows: Rows) -> bool:
-    if own(p, row) or mine(p, row) or home_inside(p, rows, row["unit_id"]):
+    if own(p, row) or mine(p, row):
         return True
     owner = next((o for o in rows.get(row["owner_type"] or "", []) if o["id"] == row["owner_id"]), None)
+    if row["owner_type"] == "instrument":  # whoever works with the instrument at his institute or in his area
+        return owner is not None and not roles(p) & UNIT and "ANON" not in roles(p) and instrument(p, owner, rows)
+    if row["owner_type"] != "job" and home_inside(p, rows, row["unit_id"]):
+        return True
     reviewer = owner.get("reviewer_institute_id") if owner else None
     office = "ADM" in roles(p)
     reviews = (bool(roles(p) & {"REC", "IMG"}) and here(p, reviewer)) or (office and reviewer is None)
@@ -184,6 +221,7 @@ def instrument_transfer(p: Principal, row: Row, rows: Rows) -> bool:
 
 
 @of("instrument_merge")
+@of("duplicate_dismissal")
 @of("column_mapping")
 def of_own_unit(p: Principal, row: Row, rows: Rows) -> bool:
     return mine(p, row)
@@ -246,6 +284,8 @@ def administrators(p: Principal, row: Row, rows: Rows) -> bool:
     return "ADM" in roles(p)
 
 
+@of("basket_item")
+@of("calendar_feed")
 @of("job")
 @of("list_setting")
 @of("message")

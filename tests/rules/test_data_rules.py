@@ -8,12 +8,13 @@ import inspect
 import re
 from collections.abc import Iterator
 from enum import StrEnum
+from functools import lru_cache
 from pathlib import Path
 
 import pytest
 from sqlalchemy import CheckConstraint, Index, UniqueConstraint, text
 
-from app.access import predicates
+from app.access import business_predicates, predicates
 from app.access.constraints import IN_USE, MISSING, SENTENCES, sentence_for
 from app.access.principal import ANONYMOUS
 from app.access.scope import SCOPES, predicate
@@ -21,6 +22,7 @@ from models import enums
 from models.base import Model, metadata
 
 assert predicates
+assert business_predicates
 CHINESE = re.compile("[一-鿿]")
 OWN = {name: table for name, table in metadata.tables.items() if not name.startswith("ab_")}
 REFERENCE = {
@@ -28,6 +30,7 @@ REFERENCE = {
     "category",
     "calendar_exception",
     "category_rule",
+    "regulation",
     "institute",
     "institute_capability",
     # what the deployment says of itself: settings decide every request, texts and files are public
@@ -113,6 +116,7 @@ IN_A_SENTENCE = {
 }
 
 
+@lru_cache(maxsize=1)
 def _words() -> dict:
     """Closed list → value → word: from the registries, and from every literal table in the source."""
     from app.access.roles import LABELS as ROLES

@@ -74,7 +74,7 @@ def test_a_foreign_row_is_not_there(app, world, rows, nick):
     client, token = browser(app, world, nick)
     cells = 0
     for route in (r for r in routes if r.model in foreign):
-        for fill in fillers(route):
+        for fill in leaks.share(fillers(route), PEOPLE.index(nick)):
             address = route.url(rows[route.model], fill)
             for method in sorted(route.methods):
                 body = {
@@ -107,7 +107,7 @@ def readable(answer) -> str:
 
 
 def fillers(route):
-    """A step's name where the route asks for one; the first two steps of the machine are enough to meet the check."""
+    """All steps of the machine where the route asks for a step's name."""
     if "kind" in route.others:
         return ["account-phone", "account-id-number"]
     if "name" not in route.others:
@@ -134,8 +134,12 @@ def test_lists_and_searches_show_only_what_the_scope_gives(app, world, rows, nic
         db.session.remove()
     client, _token = browser(app, world, nick)
     for address in leaks.plain_routes(app):
+        refused = False
         for query in ("", f"?q={serial}&term={serial}"):
+            if query and refused:
+                continue  # the page is closed to this person, whatever is asked of it
             answer = client.get(address + query)
+            refused = answer.status_code in {401, 403}
             assert answer.status_code < 500, f"{nick} GET {address}{query} → {answer.status_code}"
             if address == "/instruments" and nick != "anon":
                 continue  # the public search shows everybody what the public may see; the anonymous run judges it

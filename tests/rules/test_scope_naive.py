@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from app.access import predicates
+from app.access import business_predicates, predicates
 from app.access.principal import Principal, acting_as, as_system
 from app.access.scope import SCOPES, ScopeError, predicate
 from models import Institute, Instrument, Unit
@@ -19,6 +19,7 @@ from models.enums import Role
 from tests.rules import leaks, naive, wide
 
 assert predicates
+assert business_predicates
 AREAS = (
     None,
     "",

@@ -22,10 +22,13 @@ LIFTS_SCOPE = {
     "app/workflow/account.py",
     "app/workflow/affiliation.py",
     "app/workflow/appointment_rules.py",
+    "app/workflow/assigning.py",
+    "app/workflow/authorisation.py",
     "app/workflow/certificate.py",
+    "app/workflow/commission_rules.py",
+    "app/workflow/unmatched.py",
     "app/workflow/filing.py",
     "app/workflow/item.py",
-    "app/workflow/lifecycle.py",
     "app/workflow/subjects.py",
     "app/workflow/transfer.py",
     "app/workflow/live.py",
@@ -49,6 +52,7 @@ LIFTS_SCOPE = {
     "app/operations/merge.py",
     # whether another unit has the same instrument (duplicate_scope = system); pictures that are published for everybody
     "app/operations/instrument.py",
+    "app/operations/import_rivals.py",
     "app/operations/category_rules.py",
 }
 SYSTEM_IN_VIEWS = {

@@ -72,6 +72,7 @@ def lay(session: Session, world: Any) -> Floor:
     floor = Floor(session, world)
     _bodies(floor)
     _business(floor)
+    _counter(floor)
     _papers(floor)
     _traces(floor)
     return floor
@@ -202,6 +203,70 @@ def _business(f: Floor) -> None:
         )
 
 
+def _counter(f: Floor) -> None:
+    """Commissions, tasks, results of other systems, amendments: bodies and places at random."""
+    near = [*f.units[:3] * 6, *f.units]
+    category = f.session.scalar(select(metadata.tables["category"].c.id).limit(1))
+    said = {"reason": "退回原因五字"}
+    for number, item in enumerate(f.items):
+        body = {"unit_id": f.one(near), "institute_id": f.one(f.institutes), "use_division": f.division}
+        checking = number < len(f.appointments) and f.dice.random() < 0.5
+        state = "checking" if checking else f.one(set(enums.CommissionState) - {enums.CommissionState.CHECKING}).value
+        commission = f.put(
+            "commission",
+            **body,
+            **said,
+            state=state,
+            number=None if state == "checking" else f"W{number}",
+            secret_hash="w",
+            appointment_id=f.appointments[number % len(f.appointments)],
+            mode="onsite",
+            bringer_phone="1",
+            closed_at=clock.now(),
+        )
+        f.put(
+            "task",
+            **body,
+            **said,
+            state=f.one(enums.TaskState).value,
+            commission_id=commission,
+            item_id=item,
+            instrument_id=f.one(f.instruments),
+            verifier_id=f.one(f.accounts),
+        )
+        f.put(
+            "unmatched_record",
+            **{**body, "unit_id": f.one(near, 0.2)},
+            **said,
+            state=f.one(enums.UnmatchedState).value,
+            source="api",
+            certificate_no=f"W{number}",
+            conclusion="pass",
+            instrument_id=f.one(f.instruments),
+        )
+        f.put("appointment_message", **f.body(), appointment_id=f.one(f.appointments), account_id=1)
+    filings = f.session.execute(select(metadata.tables["filing"].c.id, metadata.tables["filing"].c.instrument_id)).all()
+    for filing, instrument in f.dice.sample(filings, min(60, len(filings))):
+        f.put(
+            "filing_amendment",
+            unit_id=f.one(near),
+            institute_id=f.one(f.institutes),
+            use_division=f.division,
+            state="withdrawn",
+            filing_id=filing,
+            instrument_id=instrument,
+            changes={},
+        )
+    for number in range(40):
+        institute = f.one(f.institutes)
+        f.put("assignment_rule", institute_id=institute, division_prefix="44", mode="onsite", position=number)
+        f.put("calendar_feed", account_id=f.accounts[number % 70], kind=f"w{number}", token_hash=f"w{number}")
+        f.put("basket_item", account_id=f.accounts[number % 70], instrument_id=f.instruments[number])
+        f.put("verifier_project", institute_id=institute, account_id=f.accounts[number % 70], category_id=category)
+    for number, institute in enumerate(f.institutes):
+        f.put("slot_pattern", institute_id=institute, mode="onsite", weekday=number + 1, period="morning", capacity=1)
+
+
 def _papers(f: Floor) -> None:
     for number, item in enumerate(f.items):
         f.put(
@@ -219,14 +284,12 @@ def _papers(f: Floor) -> None:
             pdf_sha256="0" * 64,
         )
     for _ in range(400):
-        owner = f.one(("account", "account", "unit_change", "recovery", "instrument"), 0.1)
+        owner = f.one(("account", "account", "unit_change", "recovery", "instrument", "instrument", "job"), 0.1)
         f.put(
             "attachment",
             id=uuid.UUID(int=f.dice.getrandbits(128)),
             owner_type=owner,
-            owner_id=f.one(
-                {"unit_change": f.changes, "instrument": f.changes + f.accounts}.get(owner or "", f.accounts)
-            ),
+            owner_id=f.one({"unit_change": f.changes, "instrument": f.instruments}.get(owner or "", f.accounts)),
             content_type="image/png",
             size=1,
             unit_id=f.one([*f.units[:3] * 3, *f.units], 0.5),
@@ -294,6 +357,13 @@ def _traces(f: Floor) -> None:
             unit_id=f.one(units),
             kept_id=kept,
             merged_id=merged,
+            account_id=f.one(f.accounts),
+        )
+        f.put(
+            "duplicate_dismissal",
+            unit_id=f.one(units),
+            first_id=min(kept, merged),
+            second_id=max(kept, merged),
             account_id=f.one(f.accounts),
         )
     for _ in range(3):

@@ -53,6 +53,18 @@ def approved(world):
     return pk
 
 
+def correct_and_publish(app, world, pk):
+    """A correction through its whole path; the old paper is superseded when the new one is out."""
+    verifier = login(app, world, "verA")
+    fresh = int(post(verifier, f"/certificates/correct/{pk}", {"reason": "型号录入错误"}).location.rsplit("/", 1)[1])
+    post(verifier, f"/certificates/step/submit/{fresh}")
+    post(login(app, world, "chkA"), f"/certificates/step/check/{fresh}")
+    post(login(app, world, "aprA"), f"/certificates/step/issue/{fresh}")
+    with as_system("the worker"):
+        publish_certificate(db.session(), fresh)
+        db.session.commit()
+
+
 def own_key(folder, code, owner):
     folder.mkdir(exist_ok=True)
     (folder / f"{code}.p12").write_bytes(make_demo_key(owner, b"pass"))
@@ -173,7 +185,7 @@ def test_what_no_longer_holds_is_served_marked_and_stays_stored_unchanged(app, w
     before = {pk: stored(pk) for pk in (corrected, revoked)}
     approver, head, unit = (login(app, world, nick) for nick in ("aprA", "imgA", "ua1"))
     assert unit.get(f"/certificates/pdf/{corrected}").data == before[corrected]
-    post(approver, f"/certificates/correct/{corrected}", {"reason": "型号录入错误"})
+    correct_and_publish(app, world, corrected)
     reason = {"reason": "标准器超差，结果不可靠"}
     post(approver, f"/certificates/step/ask_revocation/{revoked}", reason)
     post(head, f"/certificates/step/revoke/{revoked}", reason)

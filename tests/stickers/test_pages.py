@@ -124,16 +124,16 @@ def test_a_corrected_paper_leads_to_the_new_one(app, world):
     with app.app_context():
         pk = issued(world, booked(world, "ua1").items[0])
         db.session.remove()
-    approver = login(app, world, "aprA")
-    fresh = int(post(approver, f"/certificates/correct/{pk}", {"reason": "型号录入错误"}).location.rsplit("/", 1)[1])
+    approver, verifier = login(app, world, "aprA"), login(app, world, "verA")
+    fresh = int(post(verifier, f"/certificates/correct/{pk}", {"reason": "型号录入错误"}).location.rsplit("/", 1)[1])
     with app.app_context(), as_system("test"):
         old = db.session.get(Certificate, pk)
         address = f"/v/{old.number}/{old.lookup_code}"
         db.session.remove()
     page = text(visitor(app).get(address))
-    assert "<strong>已更正</strong>" in page
+    assert "<strong>有效</strong>" in page, "the old paper counts until the new one is out"
     assert "新证书编号" not in page, "nothing is promised before it is out"
-    post(login(app, world, "verA"), f"/certificates/step/submit/{fresh}")
+    post(verifier, f"/certificates/step/submit/{fresh}")
     post(login(app, world, "chkA"), f"/certificates/step/check/{fresh}")
     post(approver, f"/certificates/step/issue/{fresh}")
     with app.app_context(), as_system("test"):
@@ -142,7 +142,9 @@ def test_a_corrected_paper_leads_to_the_new_one(app, world):
         new = db.session.get(Certificate, fresh)
         target = f"/v/{new.number}/{new.lookup_code}"
         db.session.remove()
-    assert f'href="{target}"' in text(visitor(app).get(address))
+    page = text(visitor(app).get(address))
+    assert "<strong>已更正</strong>" in page
+    assert f'href="{target}"' in page
     assert "<strong>有效</strong>" in text(visitor(app).get(target))
     served = login(app, world, "ua1").get(f"/certificates/pdf/{pk}").data
     from pypdf import PdfReader

@@ -337,6 +337,11 @@ def test_cancelling_what_was_accepted(monkeypatch):
     row = Row(state="accepted")
     assert ask("appointment", "cancel", "request_first", row) == "机构已受理，请使用“申请撤销”。"
     assert ask("appointment", "cancel", "request_first", Row(state="submitted")) is None
+    asked = {"appointment.withdraw_request", "appointment.admin_confirm"}
+    monkeypatch.setattr(appointment, "switch_on", lambda name: name in asked)
+    sent = ask("appointment", "cancel", "request_first", Row(state="submitted"))
+    assert sent == "预约单已送达检定机构，请使用“申请撤销”。"
+    assert ask("appointment", "cancel", "request_first", Row(state="admin_review")) is None
     monkeypatch.setattr(appointment, "switch_on", lambda _name: False)
     assert ask("appointment", "cancel", "request_first", row) is None
 
@@ -354,12 +359,15 @@ def test_extending_once_and_in_time():
     for step in ("extension_ok", "extension_no"):
         nothing = ask("appointment", step, "asked", Row(extension_asked_at=None))
         assert nothing == "该预约单没有待审核的延长申请。"
-        assert ask("appointment", step, "asked", Row(extension_asked_at=NOW)) is None
+        row = Row(id=1, extension_asked_at=NOW)
+        assert ask("appointment", step, "asked", row, session=Session(found="request_extension")) is None
+        for decided in ("extension_ok", "extension_no", "restore_ok"):
+            assert ask("appointment", step, "asked", row, session=Session(found=decided)) == nothing
 
 
 def test_withdrawing_by_itself_only_after_the_term():
     sentence = "尚未超过送检期限。"
-    row = Row(mode="deliver", deadline_at=NOW)
+    row = Row(id=1, mode="deliver", deadline_at=NOW, extension_asked_at=None)
     assert ask("appointment", "auto_withdraw", "overdue", row) == sentence, "the last second still counts"
     row.deadline_at = NOW - timedelta(seconds=1)
     assert ask("appointment", "auto_withdraw", "overdue", row) is None
@@ -368,21 +376,26 @@ def test_withdrawing_by_itself_only_after_the_term():
 
 @pytest.mark.must_never(75)
 def test_restoring():
-    fresh = {"auto_withdrawn": True, "updated_at": NOW - timedelta(days=30), "restores": 1}
+    fresh = {"auto_withdrawn": True, "ended_at": NOW - timedelta(days=30), "restores": 1}
     for change, sentence in (
         ({}, None),
         ({"auto_withdrawn": False}, "只有系统自动撤销的预约单可以申请恢复。"),
-        ({"updated_at": NOW - timedelta(days=30, seconds=1)}, "已超过恢复期限，请重新预约。"),
+        ({"ended_at": NOW - timedelta(days=30, seconds=1)}, "已超过恢复期限，请重新预约。"),
         ({"restores": 2}, "该预约单已恢复过2次，请重新预约。"),
     ):
         assert ask("appointment", "request_restore", "restorable", Row(**fresh | change)) == sentence
 
 
 def test_nagging_about_a_visit_after_thirty_days():
-    late = Row(mode="onsite", accepted_at=NOW - timedelta(days=30, seconds=1))
+    late = Row(mode="onsite", accepted_at=NOW - timedelta(days=31), nagged_at=None)
     assert ask("appointment", "onsite_nag", "late", late) is None
-    soon = Row(mode="onsite", accepted_at=NOW - timedelta(days=30))
+    soon = Row(mode="onsite", accepted_at=NOW - timedelta(days=30, hours=11), nagged_at=None)
     assert ask("appointment", "onsite_nag", "late", soon) == "尚未超过现场检定期限。"
+    for days, sentence in ((0, "尚未到再次催办的日期。"), (9, "尚未到再次催办的日期。"), (10, None)):
+        said = Row(mode="onsite", accepted_at=NOW - timedelta(days=60), nagged_at=NOW - timedelta(days=days))
+        assert ask("appointment", "onsite_nag", "late", said) == sentence
+    anew = Row(mode="onsite", accepted_at=NOW - timedelta(days=31), nagged_at=NOW - timedelta(days=40))
+    assert ask("appointment", "onsite_nag", "late", anew) is None, "the term was given anew"
 
 
 # -- items -----------------------------------------------------------------------------------------------------------
@@ -439,9 +452,7 @@ def test_a_validity_other_than_the_cycle_is_explained():
     assert ask("certificate", "submit", "validity", row) is None
 
 
-@pytest.mark.parametrize(
-    "step, role", [("check", "核验员"), ("back", "退回人"), ("issue", "批准人"), ("correct", "批准人")]
-)
+@pytest.mark.parametrize("step, role", [("check", "核验员"), ("back", "退回人"), ("issue", "批准人")])
 @pytest.mark.must_never(44)
 def test_nobody_signs_for_the_verifier(step, role):
     assert ask("certificate", step, "not_verifier", Row(verifier_id=7)) == f"{role}与检定员不能为同一人。"
@@ -449,12 +460,16 @@ def test_nobody_signs_for_the_verifier(step, role):
 
 
 def test_what_had_lapsed_on_the_day_is_not_signed(monkeypatch):
-    row = Row(institute_id=1, instrument_id=1, verified_on=TODAY)
+    row = Row(institute_id=1, instrument_id=1, verified_on=TODAY, verifier_id=7)
+    monkeypatch.setattr(certificate, "verifier_lapsed", lambda *_: None)
     monkeypatch.setattr(certificate, "lapsed", lambda *_: "机构授权（至2026-11-19）")
     sentence = "检定日当天机构授权（至2026-11-19）已失效，不能签发。"
     assert ask("certificate", "issue", "nothing_lapsed", row, session=Session(row=scale())) == sentence
     monkeypatch.setattr(certificate, "lapsed", lambda *_: None)
     assert ask("certificate", "issue", "nothing_lapsed", row, session=Session(row=scale())) is None
+    monkeypatch.setattr(certificate, "verifier_lapsed", lambda *_: "未持有“电子计价秤”资格")
+    sentence = "检定日当天检定员的项目资格已失效，不能签发。"
+    assert ask("certificate", "issue", "nothing_lapsed", row, session=Session(row=scale())) == sentence
 
 
 def test_revoking_takes_two():

@@ -112,14 +112,24 @@ def test_only_active_people_are_linked():
 
 @pytest.mark.parametrize("step", ["submit", "submit_for_confirmation"])
 def test_booking_what_the_institute_no_longer_verifies(monkeypatch, step):
-    item = Row(instrument=Row(name="电子计价秤", category_id=1))
+    item = Row(instrument=Row(name="电子计价秤", category_id=1), state="pending")
     monkeypatch.setattr(appointment, "items_of", lambda _ctx: [item])
+    monkeypatch.setattr(appointment, "shares", lambda *_: [appointment.Share(1, "deliver", (item,))])
     for held, sentence in (
         (True, None),
         (False, "检定机构未获“电子计价秤”的检定授权或授权已过期，暂不能预约，请联系该机构。"),
     ):
         monkeypatch.setattr(appointment, "authorised", lambda *_args, held=held: held)
-        assert ask("appointment", step, "assignable", Row(institute_id=1)) == sentence
+        assert ask("appointment", step, "assignable", Row(institute_id=1, mode="deliver")) == sentence
+    monkeypatch.setattr(appointment, "authorised", lambda *_args: True)
+    monkeypatch.setattr(appointment, "shares", lambda *_: [appointment.Share(None, "deliver", (item,))])
+    homeless = "“电子计价秤”没有可受理的检定机构，请核对种别和使用地点，或联系当地监管部门。"
+    assert ask("appointment", step, "assignable", Row(mode="deliver")) == homeless
+    two = [appointment.Share(1, "deliver", (item,)), appointment.Share(2, "deliver", (item,))]
+    monkeypatch.setattr(appointment, "shares", lambda *_: two)
+    for allowed, sentence in ((True, None), (False, "不同机构、不同检定方式的器具须分开预约。")):
+        monkeypatch.setattr(appointment, "may_split", lambda allowed=allowed: allowed)
+        assert ask("appointment", step, "assignable", Row(mode="deliver")) == sentence
 
 
 def test_every_guard_has_its_test():

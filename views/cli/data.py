@@ -11,10 +11,10 @@ from sqlalchemy import select
 from app import reference as reference_data
 from app.access.load import principal_of
 from app.access.principal import Principal, acting_as, as_system
-from app.documents.xlsx import write_rows
 from app.errors import InvalidInputError
-from app.operations.instrument import EXPORT_COLUMNS, export_rows
 from app.operations.job import run_job
+from app.operations.ledger_columns import LISTED, columns_of_profile
+from app.operations.ledger_export import Wanted, write_export
 from app.operations.ledger_import import confirm_import, finish_without_rest, report, start_import
 from models import Account, Job, Unit
 from models.base import db
@@ -103,12 +103,29 @@ def _run(job: Job, label: str, *, quiet: bool) -> None:
 @ledger.command("export")
 @click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
 @click.option("--unit", "unit_code", required=True, help="统一社会信用代码")
+@click.option("--columns", default="", help="列，以逗号分隔；list 为台账页面的列。不填则与本部署的导入模板相同")
+@click.option("--query", default="", help="台账页面的筛选条件，即地址中“?”之后的部分")
 @command
-def export_ledger(file: Path, unit_code: str) -> None:
-    """导出台账，格式与导入模板相同。"""
-    with (
-        acting_as(principal_of_unit(unit_code)),
-        click.progressbar(export_rows(db.session()), label="正在导出", item_show_func=lambda _row: "") as rows,
-    ):
-        count = write_rows(file, EXPORT_COLUMNS, rows)
+def export_ledger(file: Path, unit_code: str, columns: str, query: str) -> None:
+    """导出台账，格式与导入模板或台账页面相同；文件名以 .csv 结尾时为CSV。"""
+    wanted = _wanted_export(file, columns)
+
+    def told(done: int) -> None:
+        click.echo(f"已导出{done}台……", err=True)
+
+    with acting_as(principal_of_unit(unit_code)):
+        count = write_export(db.session(), query, wanted, file, told)
     click.echo(f"已导出 {count} 台器具到 {file}。")
+
+
+def _wanted_export(file: Path, columns: str) -> Wanted:
+    """What the options ask for; the columns are those of the list under their ASCII names."""
+    kind = "csv" if file.suffix.lower() == ".csv" else "xlsx"
+    if not columns:
+        return Wanted("template", kind)
+    chosen = (
+        columns_of_profile() if columns == "list" else [name.strip() for name in columns.split(",") if name.strip()]
+    )
+    if unknown := [name for name in chosen if name not in LISTED]:
+        raise InvalidInputError(f"没有这些列：{'、'.join(unknown)}。可用的列：{'、'.join(LISTED)}。")
+    return Wanted("shown", kind, tuple(dict.fromkeys(chosen)))

@@ -15,6 +15,8 @@ from models.base import db
 from models.enums import AccountKind, Role
 from views.cli import command
 
+LEVEL_WORDS = {"province": "省级", "city": "市级", "county": "区县级"}
+
 
 @click.group()
 def user() -> None:
@@ -105,4 +107,4 @@ def create(name: str, code: str, division: str, address: str, phone: str, slots:
         if slots:
             open_slots(session, made, next_workdays(session, clock.today(), 30), capacity=slots)
         session.commit()
-    click.echo(f"已建立 {name}（编号 {made.id}，{made.level}），授权种别 {count} 项。")
+    click.echo(f"已建立 {name}（编号 {made.id}，{LEVEL_WORDS[made.level]}），授权种别 {count} 项。")

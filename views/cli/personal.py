@@ -24,6 +24,7 @@ WORDS = {
     "closed": "已注销账号",
     "papers": "身份证明材料",
     "recoveries": "线下找回申请",
+    "imports": "过期的导入明细",
     "files": "无引用的文件",
 }
 MOMENT = click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%d %H:%M"])

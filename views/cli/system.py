@@ -96,7 +96,11 @@ def workflow() -> None:
 
 
 @workflow.command("show")
-@click.argument("name", type=click.Choice(["account", "instrument", "filing", "appointment", "item", "certificate"]))
-def show(name: str) -> None:
-    """打印一个流程的状态、步骤和状态图。"""
-    click.echo(as_text(REGISTRY[name]))
+@click.argument("name", type=click.Choice(list(REGISTRY)), required=False)
+def show(name: str | None) -> None:
+    """打印一个流程的状态、步骤和状态图；不写名称时列出全部流程。"""
+    if name is not None:
+        click.echo(as_text(REGISTRY[name]))
+        return
+    for machine in REGISTRY.values():
+        click.echo(f"{machine.name:<16}{machine.label}")

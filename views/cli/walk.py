@@ -51,9 +51,7 @@ def _pairs(values: tuple[str, ...]) -> dict[str, str]:
 
 
 @click.command()
-@click.argument(
-    "workflow", type=click.Choice(["account", "instrument", "filing", "appointment", "item", "certificate"])
-)
+@click.argument("workflow", type=click.Choice(list(REGISTRY)))
 @click.argument("row", type=int)
 @click.argument("name")
 @click.option("--as", "username", required=True, help="以哪个账号办理")

@@ -1,0 +1,150 @@
+"""Machine 7 of WORKFLOWS: the counter's 委托单, from the first look at the instruments to their collection."""
+
+from __future__ import annotations
+
+from app.access.roles import RECEPTION, SYSTEM, UNIT
+from app.workflow.commission_rules import (
+    TICKS,
+    at_mine,
+    closes_on_site,
+    collected,
+    finished,
+    five_ticked,
+    give_secret,
+    line_known,
+    none_begun,
+    open_up,
+    order_admitted,
+    own_or_mine,
+    return_explained,
+    settle_line,
+    something_received,
+    undo_visit,
+)
+from app.workflow.engine import REASON, REASON_OPTIONAL, Field, Guard, Prior, Step, Workflow
+from app.workflow.item import COUNTER, RETURN_KIND
+from models.commission import Commission
+from models.enums import CommissionState, Role
+
+S = CommissionState
+IMG = frozenset({Role.IMG})
+SHOWN = (S.OPEN, S.WORKING, S.READY, S.CLOSED)
+
+COMMISSION = Workflow(
+    name="commission",
+    label="委托单",
+    model=Commission,
+    states=S,
+    labels={
+        S.CHECKING: "待核对",
+        S.OPEN: "已受理",
+        S.WORKING: "检定中",
+        S.READY: "待领取",
+        S.CLOSED: "已办结",
+        S.VOID: "已作废",
+    },
+    tones={S.CHECKING: "info", S.OPEN: "info", S.WORKING: "warning", S.READY: "success", S.VOID: "danger"},
+    final=frozenset({S.VOID}),
+    instrument_of=lambda _commission: None,
+    steps=(
+        Step(
+            "start",
+            "前台登记",
+            (),
+            S.CHECKING,
+            COUNTER,
+            switch="commission",
+            own_page=True,
+            guards=(Guard("order", order_admitted, fix=None),),
+            basis="S4 §六; S3 送检准备",
+        ),
+        Step(
+            "check_line",
+            "逐台核对",
+            (S.CHECKING,),
+            Prior.SAME,
+            COUNTER,
+            relation=at_mine,
+            switch="commission",
+            own_page=True,
+            needs=(
+                Field("item_id", "器具"),
+                Field("verdict", "核对结论", "choice", choices=(("receive", "收样"), ("return", "退单"))),
+                Field("ticks", "逐项核对", "ticks", required=False, choices=TICKS),
+                Field("kind", "退单类别", "choice", required=False, choices=RETURN_KIND.choices),
+                REASON_OPTIONAL,
+                Field("accessories", "附件", required=False),
+                Field("condition_note", "外观与状态", required=False),
+            ),
+            guards=(
+                Guard("line", line_known, needs_input=True, fix=None),
+                Guard("five", five_ticked, needs_input=True, fix=None),
+                Guard("return", return_explained, needs_input=True, fix=None),
+            ),
+            effects=(settle_line,),
+            basis="S3; S4 §六",
+        ),
+        Step(
+            "open",
+            "开具委托单",
+            (S.CHECKING,),
+            S.OPEN,
+            COUNTER,
+            relation=at_mine,
+            switch="commission",
+            own_page=True,
+            primary=True,
+            guards=(Guard("received", something_received, fix=None),),
+            effects=(open_up,),
+            basis="S3 委托单号和客户密码",
+        ),
+        Step("start_work", "开始检定", (S.OPEN,), S.WORKING, SYSTEM, basis="own"),
+        Step(
+            "all_done",
+            "全部完检",
+            (S.OPEN, S.WORKING),
+            S.READY,
+            SYSTEM,
+            goes=closes_on_site,
+            effects=(finished,),
+            basis="S4 §六; 强检办法 art. 8, 15",
+        ),
+        Step(
+            "collect",
+            "领取",
+            (S.READY,),
+            S.CLOSED,
+            RECEPTION,
+            relation=at_mine,
+            needs=(Field("collector_name", "领取人"), Field("collector_phone", "领取人电话")),
+            effects=(collected,),
+            primary=True,
+            basis="own",
+        ),
+        Step(
+            "reset_secret",
+            "重置客户密码",
+            SHOWN,
+            Prior.SAME,
+            UNIT | RECEPTION,
+            relation=own_or_mine,
+            switch="commission",
+            own_page=True,
+            effects=(give_secret,),
+            basis="S3 打电话向客服索取",
+        ),
+        Step(
+            "void",
+            "作废",
+            (S.CHECKING, S.OPEN),
+            S.VOID,
+            IMG,
+            relation=at_mine,
+            needs=(REASON,),
+            danger=True,
+            guards=(Guard("none_begun", none_begun, fix=None),),
+            effects=(undo_visit,),
+            basis="own",
+        ),
+    ),
+)

@@ -1,0 +1,1 @@
+"""What is measured, and that nothing is left out."""
