@@ -30,6 +30,7 @@ from config import ROOT, settings
 from models.base import db
 from views.edge import csrf, init_edge, init_refusals
 from views.gates import init_gates
+from views.idempotency import init_idempotency
 
 assert models
 assert predicates, "importing them registers tables and scopes"
@@ -66,6 +67,7 @@ def create_app(overrides: dict[str, object] | None = None) -> Flask:
         appbuilder = AppBuilder(app, db.session, indexview=HomeView, security_manager_class=SecurityManager)
         init_edge(app)
         init_gates(app)
+        init_idempotency(app)
         register(app, appbuilder)
         register_cli(app)
     init_locale(app)

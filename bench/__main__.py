@@ -11,20 +11,17 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import platform
-import shutil
 import statistics
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import asdict
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parents[1]
+from bench.own import ROOT, Own, own_servers, write_result
+
 TARGET_MS = 150
 TIMES = 9
 FEW = 1_000
@@ -179,19 +176,24 @@ def do(task: str, rows: int, folder: Path) -> Any:
         return jobs_of(world, folder, min(10_000, max(rows // 10, 500)))
 
 
-def run(rows: int, folder: Path, create: Callable[[str], str], address: Callable[[str], str]) -> dict[str, Any]:
+def prepared(own: Own, name: str, rows: int) -> float:
+    """Point the environment at a database of `rows` instruments, built unless it was kept; gives the seconds that took."""
+    if (own.folder / f"people-{rows}.json").exists():
+        os.environ["DATABASE_URL"] = own.url(name)
+        return 0.0
+    os.environ["DATABASE_URL"] = own.create(name)
+    took = float(child("build", rows, own.folder))
+    say(f"{rows:,} rows are there after {took} s")
+    return took
+
+
+def run(rows: int, own: Own) -> dict[str, Any]:
     """Two databases, one with a thousand rows; built unless they are still there, then measured."""
-    result: dict[str, Any] = {"rows": rows, "load_seconds": 0.0}
+    result: dict[str, Any] = {"rows": rows}
     for number in (FEW, rows):
-        name = f"bench_{number}"
-        if (folder / f"people-{number}.json").exists():
-            os.environ["DATABASE_URL"] = address(name)
-        else:
-            os.environ["DATABASE_URL"] = create(name)
-            result["load_seconds"] = child("build", number, folder)
-            say(f"{number:,} rows are there after {result['load_seconds']} s")
-        result["pages_ms_1000" if number == FEW else "pages_ms"] = child("pages", number, folder)
-    result["jobs_s"] = child("jobs", rows, folder)
+        result["load_seconds"] = prepared(own, f"bench_{number}", number)
+        result["pages_ms_1000" if number == FEW else "pages_ms"] = child("pages", number, own.folder)
+    result["jobs_s"] = child("jobs", rows, own.folder)
     return result
 
 
@@ -223,35 +225,9 @@ def main() -> int:
     if given.task:
         print(json.dumps(do(given.task, rows, given.keep)))
         return 0
-    folder = given.keep or Path(tempfile.mkdtemp(prefix="quanheng-bench-", dir="/tmp"))
-    from app.embedded.paths import SUPERUSER, layout
-    from app.embedded.servers import EmbeddedServers
-    from tests.servers import create_database
-
-    servers = EmbeddedServers(layout(folder), durable=False)
-    try:
-        servers.ensure()
-        os.environ["QUANHENG_VAR"] = str(folder)
-        os.environ["REDIS_URL"] = servers.layout.endpoints().redis_url
-        admin = servers.layout.postgres_url(SUPERUSER, "postgres")
-        result = run(
-            rows,
-            folder,
-            lambda name: create_database(admin, name),
-            lambda name: servers.layout.postgres_url(SUPERUSER, name),
-        )
-    finally:
-        servers.stop()
-        if given.keep is None:
-            shutil.rmtree(folder, ignore_errors=True)
-    result |= {
-        "at": datetime.now(UTC).isoformat(timespec="seconds"),
-        "machine": platform.machine(),
-        "cores": os.cpu_count(),
-    }
-    out = ROOT / "var" / "bench" / f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{rows}.json"
-    out.parent.mkdir(parents=True, exist_ok=True)
-    out.write_text(json.dumps(result, ensure_ascii=False, indent=1), encoding="utf-8")
+    with own_servers(durable=False, keep=given.keep) as own:
+        result = run(rows, own)
+    out = write_result(f"pages-{rows}", result)
     print(table(result))
     print(out)
     slow = [v for figures in result["pages_ms"].values() for v in figures.values() if v > TARGET_MS]

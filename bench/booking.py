@@ -13,16 +13,14 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import shutil
 import subprocess
 import sys
-import tempfile
 import time
-from datetime import UTC, datetime, timedelta
-from pathlib import Path
+from datetime import timedelta
 from typing import Any
 
-from bench.__main__ import ROOT, application, fresh_world, say
+from bench.__main__ import application, fresh_world, say
+from bench.own import ROOT, own_servers, write_result
 
 GOAL = 0.7
 SLOTS, ROOM = 6, 0.9
@@ -217,23 +215,10 @@ def main() -> int:
         data = json.loads(sys.stdin.read())
         print(json.dumps(ready(given.clients, given.each) if given.task == "ready" else of_one(data)))
         return 0
-    from app.embedded.paths import SUPERUSER, layout
-    from app.embedded.servers import EmbeddedServers
-    from tests.servers import create_database
-
-    folder = Path(tempfile.mkdtemp(prefix="quanheng-bench-", dir="/tmp"))
-    servers = EmbeddedServers(layout(folder), durable=True)
-    try:
-        servers.ensure()
-        os.environ["QUANHENG_VAR"], os.environ["REDIS_URL"] = str(folder), servers.layout.endpoints().redis_url
-        os.environ["DATABASE_URL"] = create_database(servers.layout.postgres_url(SUPERUSER, "postgres"), "booking")
+    with own_servers(durable=True) as own:
+        os.environ["DATABASE_URL"] = own.create("booking")
         result = measure(given.clients, given.each)
-    finally:
-        servers.stop()
-        shutil.rmtree(folder, ignore_errors=True)
-    out = ROOT / "var" / "bench" / f"booking-{datetime.now(UTC):%Y%m%d-%H%M%S}-{given.clients}.json"
-    out.parent.mkdir(parents=True, exist_ok=True)
-    out.write_text(json.dumps(result, ensure_ascii=False, indent=1), encoding="utf-8")
+    write_result(f"booking-{given.clients}", result)
     print(json.dumps(result, ensure_ascii=False, indent=1))
     return 0 if result["of_bare"] >= GOAL else 1
 

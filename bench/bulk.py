@@ -12,16 +12,14 @@ import argparse
 import json
 import os
 import resource
-import shutil
 import subprocess
 import sys
-import tempfile
 import time
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from bench.__main__ import ROOT, application, fresh_world, say
+from bench.__main__ import application, fresh_world, say
+from bench.own import ROOT, own_servers, write_result
 
 GOAL = 300
 """Rows a second."""
@@ -161,21 +159,9 @@ def main() -> int:
     if given.task:
         print(json.dumps(measure(given.rows)))
         return 0
-    from app.embedded.paths import SUPERUSER, layout
-    from app.embedded.servers import EmbeddedServers
-    from tests.servers import create_database
-
-    folder = Path(tempfile.mkdtemp(prefix="quanheng-bench-", dir="/tmp"))
-    servers = EmbeddedServers(layout(folder), durable=True)
-    try:
-        servers.ensure()
-        os.environ["QUANHENG_VAR"], os.environ["REDIS_URL"] = str(folder), servers.layout.endpoints().redis_url
-        admin = servers.layout.postgres_url(SUPERUSER, "postgres")
+    with own_servers(durable=True) as own:
         sizes = (max(given.rows // 10, 500), given.rows)
-        found = {rows: child(rows, folder, create_database(admin, f"bulk_{rows}")) for rows in sizes}
-    finally:
-        servers.stop()
-        shutil.rmtree(folder, ignore_errors=True)
+        found = {rows: child(rows, own.folder, own.create(f"bulk_{rows}")) for rows in sizes}
     few, many = (found[rows]["acts"] for rows in sizes)
     growth = {name: round(few[name]["do_per_s"] / many[name]["do_per_s"], 2) for name in many}
     result = {
@@ -185,9 +171,7 @@ def main() -> int:
         "tenth": few,
         "slowdown_for_ten_times": growth,
     }
-    out = ROOT / "var" / "bench" / f"bulk-{datetime.now(UTC):%Y%m%d-%H%M%S}-{given.rows}.json"
-    out.parent.mkdir(parents=True, exist_ok=True)
-    out.write_text(json.dumps(result, ensure_ascii=False, indent=1), encoding="utf-8")
+    write_result(f"bulk-{given.rows}", result)
     print(json.dumps(result, ensure_ascii=False, indent=1))
     return 0 if all(figures["do_per_s"] >= GOAL for figures in many.values()) else 1
 

@@ -14,9 +14,7 @@ import argparse
 import io
 import json
 import os
-import platform
 import resource
-import shutil
 import statistics
 import subprocess
 import sys
@@ -24,11 +22,11 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parents[1]
+from bench.own import ROOT, own_servers, write_result
+
 ROUNDS = 30
 
 
@@ -147,21 +145,9 @@ def packed(kind: str, count: int) -> dict[str, float]:
 
 def issued(count: int) -> dict[str, float]:
     """Wall milliseconds of issuing `count` certificates one after the other, in a database of its own."""
-    from app.embedded.paths import SUPERUSER, layout
-    from app.embedded.servers import EmbeddedServers
-    from tests.servers import create_database
-
-    folder = Path(tempfile.mkdtemp(prefix="quanheng-bench-", dir="/tmp"))
-    servers = EmbeddedServers(layout(folder), durable=True)
-    try:
-        servers.ensure()
-        os.environ["QUANHENG_VAR"] = str(folder)
-        os.environ["REDIS_URL"] = servers.layout.endpoints().redis_url
-        os.environ["DATABASE_URL"] = create_database(servers.layout.postgres_url(SUPERUSER, "postgres"), "bench")
+    with own_servers(durable=True) as own:
+        os.environ["DATABASE_URL"] = own.create("bench")
         return _issued(count)
-    finally:
-        servers.stop()
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _issued(count: int) -> dict[str, float]:
@@ -236,13 +222,8 @@ def main() -> int:
         "papers": given.papers,
         **{task: child("--task", task, "--papers", str(given.papers)) for task in ("zip", "print")},
         **{f"{task}_tenth": child("--task", task, "--papers", few) for task in ("zip", "print")},
-        "at": datetime.now(UTC).isoformat(timespec="seconds"),
-        "machine": platform.machine(),
-        "cores": os.cpu_count(),
     }
-    out = ROOT / "var" / "bench" / f"{datetime.now(UTC):%Y%m%d-%H%M%S}-certificates.json"
-    out.parent.mkdir(parents=True, exist_ok=True)
-    out.write_text(json.dumps(result, ensure_ascii=False, indent=1), encoding="utf-8")
+    out = write_result("certificates", result)
     print(json.dumps(result, ensure_ascii=False, indent=1))
     print(out)
     return 0

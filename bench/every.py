@@ -20,6 +20,10 @@ SIZES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "bench.lists": (("--rows", "1000000"), ("--rows", "20000")),
     "bench.imports": (("--rows", "10000", "--times", "5", "--peer"), ("--rows", "1000", "--times", "1")),
     "bench.kills": (("--kills", "50", "--rows", "20000"), ("--kills", "3", "--rows", "2000")),
+    "bench.promises": (
+        ("--scale", "1"),
+        ("--size", "I-1=5", "I-2=200", "I-3=200", "I-4=40", "I-5=1", "I-7=2000", "I-16=40", "I-23=40"),
+    ),
     "bench.export": (("--rows", "100000", "--peer"), ("--rows", "2000")),
     "bench.bulk": (("--rows", "10000"), ("--rows", "1000")),
     "bench.reminders": (("--rows", "1000000", "--more", "5000000"), ("--rows", "20000")),

@@ -13,18 +13,16 @@ import argparse
 import json
 import os
 import resource
-import shutil
 import statistics
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from bench.__main__ import ROOT, application, child, say
+from bench.__main__ import application, prepared, say
+from bench.own import ROOT, own_servers, write_result
 from bench.peer_export import PEER
 
 WAYS = ("fetch", "ours_xlsx", "ours_csv", "ours_template", "openpyxl")
@@ -157,35 +155,16 @@ def main() -> int:
     if given.way:
         print(json.dumps(measure(given.way, given.keep)))
         return 0
-    folder = given.keep or Path(tempfile.mkdtemp(prefix="quanheng-bench-", dir="/tmp"))
-    from app.embedded.paths import SUPERUSER, layout
-    from app.embedded.servers import EmbeddedServers
-    from tests.servers import create_database
-
-    servers = EmbeddedServers(layout(folder), durable=False)
-    try:
-        servers.ensure()
-        os.environ["QUANHENG_VAR"], os.environ["REDIS_URL"] = str(folder), servers.layout.endpoints().redis_url
-        name = f"export_{given.rows}"
-        if (folder / f"people-{given.rows}.json").exists():
-            os.environ["DATABASE_URL"] = servers.layout.postgres_url(SUPERUSER, name)
-        else:
-            os.environ["DATABASE_URL"] = create_database(servers.layout.postgres_url(SUPERUSER, "postgres"), name)
-            child("build", given.rows, folder)
-        result: dict[str, Any] = {"rows": given.rows, "ways": turns(WAYS, lambda way: asked(way, folder))}
+    with own_servers(durable=False, keep=given.keep) as own:
+        prepared(own, f"export_{given.rows}", given.rows)
+        result: dict[str, Any] = {"rows": given.rows, "ways": turns(WAYS, lambda way: asked(way, own.folder))}
         if given.peer:
-            result["ways"]["peer"] = peer(folder, os.environ["DATABASE_URL"])
-    finally:
-        servers.stop()
-        if given.keep is None:
-            shutil.rmtree(folder, ignore_errors=True)
+            result["ways"]["peer"] = peer(own.folder, os.environ["DATABASE_URL"])
     ways = result["ways"]
     result["ratio_to_fetch"] = {way: round(f["s"] / ways["fetch"]["s"], 2) for way, f in ways.items()}
     if "peer" in ways:
         result["times_faster_than_peer"] = round(ways["peer"]["s"] / ways["ours_xlsx"]["s"], 1)
-    out = ROOT / "var" / "bench" / f"export-{datetime.now(UTC):%Y%m%d-%H%M%S}-{given.rows}.json"
-    out.parent.mkdir(parents=True, exist_ok=True)
-    out.write_text(json.dumps(result, ensure_ascii=False, indent=1), encoding="utf-8")
+    write_result(f"export-{given.rows}", result)
     print(json.dumps(result, ensure_ascii=False, indent=1))
     good = (
         result["ratio_to_fetch"]["ours_xlsx"] <= 2.5

@@ -12,16 +12,13 @@ import argparse
 import json
 import os
 import resource
-import shutil
 import subprocess
 import sys
-import tempfile
 import time
-from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
-from bench.__main__ import ROOT, application, fresh_world, say
+from bench.__main__ import application, fresh_world, say
+from bench.own import ROOT, own_servers, write_result
 
 GOAL, MOST_MB = 60, 400
 """Rows a second, and the peak of the process: 5,000 filings within a minute and a half, in the memory of any worker."""
@@ -167,26 +164,12 @@ def main() -> int:
     if given.task:
         print(json.dumps(measure(given.rows)))
         return 0
-    from app.embedded.paths import SUPERUSER, layout
-    from app.embedded.servers import EmbeddedServers
-    from tests.servers import create_database
-
-    folder = Path(tempfile.mkdtemp(prefix="quanheng-bench-", dir="/tmp"))
-    servers = EmbeddedServers(layout(folder), durable=True)
     sizes = (max(given.rows // 10, 250), given.rows)  # fewer would be done within the click
-    try:
-        servers.ensure()
-        os.environ["QUANHENG_VAR"], os.environ["REDIS_URL"] = str(folder), servers.layout.endpoints().redis_url
-        admin = servers.layout.postgres_url(SUPERUSER, "postgres")
-        few, many = (child(rows, create_database(admin, f"filing_{rows}")) for rows in sizes)
-    finally:
-        servers.stop()
-        shutil.rmtree(folder, ignore_errors=True)
+    with own_servers(durable=True) as own:
+        few, many = (child(rows, own.create(f"filing_{rows}")) for rows in sizes)
     slowdown = round(few["rows_per_s"] / many["rows_per_s"], 2)
     result = {"rows": given.rows, "goal_per_s": GOAL, "most_mb": MOST_MB, **many, "tenth": few, "slowdown": slowdown}
-    out = ROOT / "var" / "bench" / f"filing-{datetime.now(UTC):%Y%m%d-%H%M%S}-{given.rows}.json"
-    out.parent.mkdir(parents=True, exist_ok=True)
-    out.write_text(json.dumps(result, ensure_ascii=False, indent=1), encoding="utf-8")
+    write_result(f"filing-{given.rows}", result)
     print(json.dumps(result, ensure_ascii=False, indent=1))
     return 0 if many["rows_per_s"] >= GOAL and many["peak_mb"] <= MOST_MB else 1
 

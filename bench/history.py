@@ -9,15 +9,12 @@ from __future__ import annotations
 import json
 import os
 import random
-import shutil
 import statistics
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable
 from datetime import timedelta
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -29,7 +26,8 @@ from app.operations.duplicates import pairs_among
 from app.operations.history import instrument_history, row_as_was
 from app.operations.instrument_quality import refresh
 from app.workflow import INSTRUMENT
-from bench.__main__ import ROOT, application, fresh_world
+from bench.__main__ import application, fresh_world
+from bench.own import ROOT, own_servers, write_result
 from models import Instrument, TransitionLog
 from models.base import db
 from models.enums import Role
@@ -121,27 +119,12 @@ def main() -> None:
     if "--here" in sys.argv[1:]:
         print(json.dumps(measure_in_fresh_world(), ensure_ascii=False))
         return
-    from app.embedded.paths import SUPERUSER, layout
-    from app.embedded.servers import EmbeddedServers
-    from tests.servers import create_database
-
-    folder = Path(tempfile.mkdtemp(prefix="quanheng-history-", dir="/tmp"))
-    servers = EmbeddedServers(layout(folder), durable=False)
-    try:
-        servers.ensure()
-        admin = servers.layout.postgres_url(SUPERUSER, "postgres")
-        os.environ["QUANHENG_VAR"] = str(folder)
-        os.environ["REDIS_URL"] = servers.layout.endpoints().redis_url
-        os.environ["DATABASE_URL"] = create_database(admin, "history")
+    with own_servers(durable=False) as own:
+        os.environ["DATABASE_URL"] = own.create("history")
         command = [sys.executable, "-m", "bench.history", "--here"]
         done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, check=True, text=True)
-    finally:
-        servers.stop()
-        shutil.rmtree(folder, ignore_errors=True)
     found = json.loads(done.stdout.splitlines()[-1])
-    out = ROOT / "var" / "bench" / "history.json"
-    out.parent.mkdir(parents=True, exist_ok=True)
-    out.write_text(json.dumps(found, ensure_ascii=False, indent=1), encoding="utf-8")
+    write_result("history", found)
     print(json.dumps(found, ensure_ascii=False, indent=1))
 
 

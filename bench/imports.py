@@ -15,20 +15,17 @@ import json
 import os
 import random
 import resource
-import shutil
 import statistics
 import subprocess
 import sys
-import tempfile
 import time
 import venv
 from collections.abc import Callable
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parents[1]
-OUT = ROOT / "var" / "bench"
+from bench.own import OUT, ROOT, own_servers, write_result
+
 SEED = 4
 KINDS = (
     ("电子计价秤", "非自动衡器", "非自动衡器", "ACS-30", "(0-30)kg"),
@@ -250,30 +247,17 @@ def main() -> int:
     if given.task:
         print(json.dumps(TASKS[given.task](given.file)))
         return 0
-    from app.embedded.paths import SUPERUSER, layout, libpq_url
-    from app.embedded.servers import EmbeddedServers
-    from tests.servers import create_database
-
-    folder = Path(tempfile.mkdtemp(prefix="quanheng-bench-", dir="/tmp"))
-    servers = EmbeddedServers(layout(folder), durable=False)
-    try:
-        servers.ensure()
-        admin = servers.layout.postgres_url(SUPERUSER, "postgres")
-        os.environ["QUANHENG_VAR"] = str(folder)
-        os.environ["REDIS_URL"] = servers.layout.endpoints().redis_url
-        os.environ["DATABASE_URL"] = create_database(admin, "bench_import")
-        os.environ["BENCH_LIBPQ"] = libpq_url(servers.layout.postgres_url(SUPERUSER, "bench_import"))
-        os.environ["BENCH_PEER"] = libpq_url(create_database(admin, "bench_peer"))
-        command = [sys.executable, "-m", "bench.imports", "--task", "prepare", "--file", str(folder)]
+    with own_servers(durable=False) as own:
+        os.environ["DATABASE_URL"] = own.create("bench_import")
+        os.environ["BENCH_LIBPQ"] = own.libpq("bench_import")
+        own.create("bench_peer")
+        os.environ["BENCH_PEER"] = own.libpq("bench_peer")
+        command = [sys.executable, "-m", "bench.imports", "--task", "prepare", "--file", str(own.folder)]
         subprocess.run(command, check=True, cwd=ROOT)
         tasks = ["floor", "ours", *(["peer"] if given.peer else [])]
-        result: dict[str, Any] = {"rows": given.rows, **measure(given.rows, given.times, tasks, folder)}
-    finally:
-        servers.stop()
-        shutil.rmtree(folder, ignore_errors=True)
-    result |= {"at": datetime.now(UTC).isoformat(timespec="seconds"), "cores": os.cpu_count(), "times": given.times}
-    OUT.mkdir(parents=True, exist_ok=True)
-    (OUT / f"imports-{given.rows}.json").write_text(json.dumps(result, ensure_ascii=False, indent=1), encoding="utf-8")
+        result: dict[str, Any] = {"rows": given.rows, "times": given.times}
+        result |= measure(given.rows, given.times, tasks, own.folder)
+    write_result(f"imports-{given.rows}", result)
     print(json.dumps(result, ensure_ascii=False, indent=1))
     return 0
 

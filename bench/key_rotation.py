@@ -7,14 +7,12 @@ from __future__ import annotations
 import argparse
 import multiprocessing
 import os
-import shutil
 import sys
-import tempfile
 import time
-from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parents[1]
+from bench.own import ROOT, own_servers
+
 UNIT = "INSERT INTO unit (id, code, name, division_code, address, contact_name) VALUES (1, :code, :name, :d, :a, :c)"
 
 
@@ -117,22 +115,9 @@ def main() -> int:
     parser.add_argument("--rows", type=int, default=100_000)
     parser.add_argument("--writers", type=int, default=2)
     given = parser.parse_args()
-    from app.embedded.paths import SUPERUSER, layout
-    from app.embedded.servers import EmbeddedServers
-    from tests.servers import create_database
-
-    folder = Path(tempfile.mkdtemp(prefix="quanheng-keys-", dir="/tmp"))
-    servers = EmbeddedServers(layout(folder), durable=True)
-    try:
-        servers.ensure()
-        os.environ["QUANHENG_VAR"] = str(folder)
-        os.environ["REDIS_URL"] = servers.layout.endpoints().redis_url
-        admin = servers.layout.postgres_url(SUPERUSER, "postgres")
-        os.environ["DATABASE_URL"] = create_database(admin, "keys")
+    with own_servers(durable=True) as own:
+        os.environ["DATABASE_URL"] = own.create("keys")
         return measure(given.rows, given.writers)
-    finally:
-        servers.stop()
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 if __name__ == "__main__":

@@ -9,16 +9,15 @@ import argparse
 import json
 import os
 import random
-import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parents[1]
+from bench.own import ROOT, own_servers
+
 CHUNK = 250
 """Smaller chunks than in service, so that there is something between two of them to kill."""
 
@@ -121,40 +120,18 @@ def main() -> int:
     if given.task == "begin":
         print(begin(given.file, given.rows))
         return 0
-    from app.embedded.paths import SUPERUSER, layout, libpq_url
-    from app.embedded.servers import EmbeddedServers
-    from tests.servers import create_database
-
-    folder = Path(tempfile.mkdtemp(prefix="quanheng-kills-", dir="/tmp"))
-    servers = EmbeddedServers(layout(folder), durable=False)
-    try:
-        servers.ensure()
-        admin = servers.layout.postgres_url(SUPERUSER, "postgres")
-        os.environ["QUANHENG_VAR"] = str(folder)
-        os.environ["REDIS_URL"] = servers.layout.endpoints().redis_url
-        os.environ["DATABASE_URL"] = create_database(admin, "kills")
-        os.environ["BENCH_LIBPQ"] = libpq_url(servers.layout.postgres_url(SUPERUSER, "kills"))
-        prepare = [sys.executable, "-m", "bench.imports", "--task", "prepare", "--file", str(folder)]
+    with own_servers(durable=False) as own:
+        os.environ["DATABASE_URL"] = own.create("kills")
+        os.environ["BENCH_LIBPQ"] = own.libpq("kills")
+        prepare = [sys.executable, "-m", "bench.imports", "--task", "prepare", "--file", str(own.folder)]
         subprocess.run(prepare, check=True, cwd=ROOT)
-        begun = [
-            sys.executable,
-            "-m",
-            "bench.kills",
-            "--task",
-            "begin",
-            "--rows",
-            str(given.rows),
-            "--file",
-            str(folder),
-        ]
+        begun = [sys.executable, "-m", "bench.kills", "--task", "begin"]
+        begun += ["--rows", str(given.rows), "--file", str(own.folder)]
         made = subprocess.run(begun, check=True, cwd=ROOT, stdout=subprocess.PIPE, text=True)
         drilled = [sys.executable, "-m", "bench.kills", "--task", "drill", "--job", made.stdout.split()[-1]]
         drilled += ["--rows", str(given.rows), "--kills", str(given.kills)]
         said = subprocess.run(drilled, check=True, cwd=ROOT, stdout=subprocess.PIPE, text=True)
         result: dict[str, Any] = json.loads(said.stdout.splitlines()[-1])
-    finally:
-        servers.stop()
-        shutil.rmtree(folder, ignore_errors=True)
     print(json.dumps(result))
     return 1 if result["missing"] or result["twice"] else 0
 

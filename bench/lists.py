@@ -11,17 +11,16 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import shutil
 import statistics
 import subprocess
 import sys
-import tempfile
 import time
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from bench.__main__ import LIST, PEOPLE, ROOT, TARGET_MS, application, child, say
+from bench.__main__ import LIST, PEOPLE, TARGET_MS, application, prepared, say
+from bench.own import ROOT, own_servers, write_result
 
 TIMES = 5
 WORKERS, BUSY = 2, 15.0  # processes and seconds
@@ -166,35 +165,16 @@ def main() -> int:
     if given.task:
         print(json.dumps(do(given.task, given.keep)))
         return 0
-    folder = given.keep or Path(tempfile.mkdtemp(prefix="quanheng-bench-", dir="/tmp"))
-    from app.embedded.paths import SUPERUSER, layout
-    from app.embedded.servers import EmbeddedServers
-    from tests.servers import create_database
-
-    servers = EmbeddedServers(layout(folder), durable=False)
     result: dict[str, Any] = {"rows": given.rows}
-    try:
-        servers.ensure()
-        os.environ["QUANHENG_VAR"], os.environ["REDIS_URL"] = str(folder), servers.layout.endpoints().redis_url
+    with own_servers(durable=False, keep=given.keep) as own:
         for rows in (FEW, given.rows):
-            name = f"bench_{rows}"
-            if (folder / f"people-{rows}.json").exists():
-                os.environ["DATABASE_URL"] = servers.layout.postgres_url(SUPERUSER, name)
-            else:
-                os.environ["DATABASE_URL"] = create_database(servers.layout.postgres_url(SUPERUSER, "postgres"), name)
-                result["load_seconds"] = child("build", rows, folder)
-                say(f"{rows:,} rows are there after {result['load_seconds']} s")
-            command = [sys.executable, "-m", "bench.lists", "--task", str(rows), "--keep", str(folder)]
+            if took := prepared(own, f"bench_{rows}", rows):
+                result["load_seconds"] = took
+            command = [sys.executable, "-m", "bench.lists", "--task", str(rows), "--keep", str(own.folder)]
             done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, check=True, text=True)
             result["few" if rows == FEW else "many"] = json.loads(done.stdout.splitlines()[-1])
-        result["rate"] = rate_of(given.rows, folder)
-    finally:
-        servers.stop()
-        if given.keep is None:
-            shutil.rmtree(folder, ignore_errors=True)
-    out = ROOT / "var" / "bench" / f"lists-{datetime.now(UTC):%Y%m%d-%H%M%S}-{given.rows}.json"
-    out.parent.mkdir(parents=True, exist_ok=True)
-    out.write_text(json.dumps(result, ensure_ascii=False, indent=1), encoding="utf-8")
+        result["rate"] = rate_of(given.rows, own.folder)
+    out = write_result(f"lists-{given.rows}", result)
     slow = []
     for who, figures in result["many"].items():
         for title, now in figures.items():

@@ -12,17 +12,15 @@ import argparse
 import json
 import os
 import resource
-import shutil
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable
-from datetime import UTC, date, datetime, timedelta
-from pathlib import Path
+from datetime import date, timedelta
 from typing import Any
 
-ROOT = Path(__file__).resolve().parents[1]
+from bench.own import ROOT, Own, own_servers, write_result
+
 LOOP_ROWS = 20_000
 TARGETS = {"first_s": 10.0, "second_s": 2.0, "growth": 6.0}
 ACCOUNTS = """
@@ -177,14 +175,11 @@ def child(task: str, rows: int) -> dict[str, Any]:
     return answer
 
 
-def size(rows: int, tasks: tuple[str, ...], servers: Any) -> dict[str, Any]:
+def size(rows: int, tasks: tuple[str, ...], own: Own) -> dict[str, Any]:
     """A database of `rows` instruments for each task, dropped afterwards."""
-    from app.embedded.paths import SUPERUSER
-    from tests.servers import create_database
-
     found = {}
     for task in tasks:
-        os.environ["DATABASE_URL"] = create_database(servers.layout.postgres_url(SUPERUSER, "postgres"), "remind")
+        os.environ["DATABASE_URL"] = own.create("remind")
         child("build", rows)
         found[task] = child(task, rows)
         print(f"{time.strftime('%H:%M:%S')} {rows:,} {task}: {found[task]}", file=sys.stderr, flush=True)
@@ -227,26 +222,12 @@ def main() -> int:
     if given.task:
         print(json.dumps(TASKS[given.task](given.rows)))
         return 0
-    from app.embedded.paths import layout
-    from app.embedded.servers import EmbeddedServers
-
-    folder = Path(tempfile.mkdtemp(prefix="quanheng-remind-", dir="/tmp"))
-    servers = EmbeddedServers(layout(folder), durable=True)
-    try:
-        servers.ensure()
-        os.environ["QUANHENG_VAR"] = str(folder)
-        os.environ["REDIS_URL"] = servers.layout.endpoints().redis_url
-        result: dict[str, Any] = {str(LOOP_ROWS): size(LOOP_ROWS, ("scan", "loop"), servers)}
+    with own_servers(durable=True) as own:
+        result: dict[str, Any] = {str(LOOP_ROWS): size(LOOP_ROWS, ("scan", "loop"), own)}
         for rows in filter(None, (given.rows, given.more)):
-            result[str(rows)] = size(rows, ("scan",), servers)
-    finally:
-        servers.stop()
-        shutil.rmtree(folder, ignore_errors=True)
+            result[str(rows)] = size(rows, ("scan",), own)
     lines = report(result, given.rows, given.more)
-    result |= {"at": datetime.now(UTC).isoformat(timespec="seconds"), "cores": os.cpu_count()}
-    out = ROOT / "var" / "bench" / f"reminders-{datetime.now(UTC):%Y%m%d-%H%M%S}.json"
-    out.parent.mkdir(parents=True, exist_ok=True)
-    out.write_text(json.dumps(result, ensure_ascii=False, indent=1), encoding="utf-8")
+    out = write_result("reminders", result)
     print("\n".join(lines))
     print(out)
     return int(bool(result["missed"]))

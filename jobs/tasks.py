@@ -27,7 +27,9 @@ from app.operations import (
     unmatched,
 )
 from app.operations.affiliation import expire_links
+from app.operations.bench_clock import tell_of_late_work
 from app.operations.certificate import publish_certificate
+from app.operations.filing_clock import tell_of_unanswered_filings
 from app.operations.instrument_quality import refresh_all
 from app.operations.job import run_job as run_job_row
 from app.operations.job import waiting_jobs
@@ -118,6 +120,26 @@ def _appointment_duty(name: str) -> Callable[[], int]:
     return duty
 
 
+def unanswered_filings() -> int:
+    """On working days: what institutes have left unanswered, to their heads and to the administrations."""
+    with as_system("filings wait too long"):
+        count = tell_of_unanswered_filings(db.session())
+        _beat("unanswered_filings")
+        if count:
+            ring(current_app)
+        return count
+
+
+def late_work() -> int:
+    """On working days: what lies too long at counter and bench, to the heads of institutes."""
+    with as_system("work of institutes lies too long"):
+        count = tell_of_late_work(db.session())
+        _beat("late_work")
+        if count:
+            ring(current_app)
+        return count
+
+
 def seal_audit() -> int:
     """Chain the audit rows written since the last time."""
     with as_system("sealing the audit log"):
@@ -137,13 +159,14 @@ def clean_up() -> None:
     """Nightly: expired sessions and codes, registrations never verified, outbox rows long sent."""
     from sqlalchemy import delete
 
-    from models import VerificationCode, WebSession
+    from models import IdempotencyKey, VerificationCode, WebSession
 
     with as_system("retention"):
         now = clock.now()
         for statement in (
             delete(WebSession).where(WebSession.seen_at < now - timedelta(days=8)),
             delete(VerificationCode).where(VerificationCode.expires_at < now - timedelta(days=2)),
+            delete(IdempotencyKey).where(IdempotencyKey.created_at < now - timedelta(days=1)),
             delete(Outbox).where(Outbox.sent_at < now - timedelta(days=180)),
             # what could never be delivered: nobody needs an address and a code that long
             delete(Outbox).where(Outbox.sent_at.is_(None), Outbox.created_at < now - timedelta(days=180)),
@@ -235,6 +258,8 @@ DAILY: dict[str, tuple[time | Callable[[], time], Callable[[], object]]] = {
     "booking_drafts": (time(2), _appointment_duty("booking_drafts")),
     "onsite_nag": (time(7), _appointment_duty("onsite_nag")),
     "unanswered": (time(8, 30), _appointment_duty("unanswered")),
+    "unanswered_filings": (time(8, 30), unanswered_filings),
+    "late_work": (time(8, 30), late_work),
     "late_reviews": (time(8, 30), tell_of_late_reviews),
     "unmatched": (time(8), unmatched_records),
 }

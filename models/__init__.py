@@ -18,6 +18,7 @@ from models.certificate import Certificate, NumberCounter
 from models.commission import Commission, Task
 from models.duplicate_dismissal import DuplicateDismissal
 from models.filing import Filing, FilingAmendment
+from models.idempotency import IdempotencyKey
 from models.instrument import Instrument
 from models.job import BulkLine, ImportRow, Job
 from models.ledger import InstrumentMerge, InstrumentTransfer, Nozzle
@@ -57,6 +58,7 @@ __all__ = [
     "ExternalIdentity",
     "Filing",
     "FilingAmendment",
+    "IdempotencyKey",
     "ImportRow",
     "Institute",
     "InstituteCapability",

@@ -17,6 +17,7 @@ from flask_appbuilder.security.sqla.models import User
 from sqlalchemy import select
 
 from app import clock
+from app.access import limits
 from app.access.login import TYPES
 from models.account import Account
 from models.base import db
@@ -24,6 +25,11 @@ from tests.captcha import captcha_of
 from tests.world import PASSWORD
 
 TOKEN = re.compile(r'name="csrf_token"[^>]*?value="([^"]+)"')
+
+
+def forget_limits() -> None:
+    """Forget how often anybody did anything; within an application context."""
+    limits._limiter().storage.reset()
 
 
 class CleanClient(FlaskClient):

@@ -21,10 +21,11 @@ def register(app: Flask, appbuilder: AppBuilder) -> None:
     for view in fab_views():
         appbuilder.add_view_no_menu(view)
     from views.api import APIS
+    from views.api_bench import BENCH_APIS
     from views.api_records import RECORD_APIS
     from views.organisation_api import ORGANISATION_APIS
 
-    for api in (*APIS, *ORGANISATION_APIS, *RECORD_APIS):
+    for api in (*APIS, *BENCH_APIS, *ORGANISATION_APIS, *RECORD_APIS):
         appbuilder.add_api(api)
     for blueprint in pages():
         app.register_blueprint(blueprint)

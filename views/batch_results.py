@@ -57,6 +57,8 @@ def batch() -> Any:
     act, grid = request.form.get("act"), grid_of_request(ids)
     if act == "columns":
         return _page(items, grid, more=1)
+    if act == "look":  # Enter in a box saves nothing half filled
+        return _page(items, grid)
     if act == "read":
         return _read(items, grid)
     try:

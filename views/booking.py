@@ -330,4 +330,5 @@ def _confirm(page: Page) -> Any:
         mode_word=mode_word,
         slot=slot_word(page.slot),
         slots_on=switch_on("appointment.slots"),
+        address=time_address(page.members, page.mode),
     )

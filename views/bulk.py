@@ -50,10 +50,12 @@ def outcome_words() -> dict[str, str]:
     }
 
 
-def start_act(name: str, back: str, reason: str) -> Any:
-    """The bulk bar of the ledger: few rows at once, more through a dry run; 批量修改 asks for the fields first."""
+def start_act(name: str, back: str, reason: str, keys: list[int] | None = None) -> Any:
+    """The bulk bar of the ledger: few rows at once, more through a dry run; 批量修改 asks for the fields first. `keys` are
+    the instruments where the list is not one of instruments."""
     try:
-        job = bulk.choose(db.session(), me(), name, chosen_rows(), {"reason": reason} if reason else {})
+        chosen = chosen_rows() if keys is None else keys
+        job = bulk.choose(db.session(), me(), name, chosen, {"reason": reason} if reason else {})
         if name == "bulk_edit":
             return redirect(f"/bulk/{job.id}/edit", 303)
         return proceed(job, back)

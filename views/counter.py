@@ -148,6 +148,8 @@ def check(pk: int) -> Any:
     """Receive or send back every line that has a verdict; all of them or none."""
     row = _visit(pk)
     lines = {item_id: _typed_line(item_id) for item_id in ids_of("line")}
+    if row.state == CommissionState.CHECKING and (undecided := _undecided(lines)):
+        return _visit_page(row, lines, undecided)
     try:
         done = desk.check_lines(db.session(), me(), pk, lines.values())
     except InvalidInputError as error:
@@ -159,9 +161,18 @@ def check(pk: int) -> Any:
         return redirect(f"/commissions/show/{pk}", 303)
     if done:
         flash(gettext("已核对%(n)s台。", n=done), "success")
-    elif row.state == CommissionState.CHECKING:
-        flash(gettext("请先选择各台器具的核对结论。"), "warning")
+        if row.state == CommissionState.VOID:
+            flash(gettext("送检的器具全部退单，本次登记已自动作废。"), "info")
     return redirect(f"/counter/visit/{pk}", 303)
+
+
+def _undecided(lines: dict[int, desk.Checked]) -> dict[str, str]:
+    """What would be lost: ticks without a verdict are kept nowhere; nor is anything when no line has one."""
+    said = gettext("请选择“收样”或“退单”，勾选的内容才会保存；暂不处理的请去掉勾选。")
+    found = {f"line-{pk}": said for pk, line in lines.items() if line.ticks and not line.verdict}
+    if not found and not any(line.verdict for line in lines.values()):
+        return {"": gettext("请先选择各台器具的核对结论。")}
+    return found
 
 
 def _typed_line(item_id: int) -> desk.Checked:

@@ -23,6 +23,7 @@ from app.errors import LimitsLostError, QuanhengError, TokenRefusedError, TooOft
 from app.fab.dberrors import explain
 from app.fab.errors import error_page
 from models.base import db
+from views.idempotency import keep_answer
 
 csrf = CSRFProtect()
 TOKEN_PATH = "/api/v1/token"  # noqa: S105 - an address; logging in there uses no cookie
@@ -83,6 +84,7 @@ def _settle(app: Flask, response: Response) -> None:
         db.session.rollback()
         _note_refusals(refused)
         return
+    keep_answer(response)
     db.session.commit()
     _note_refusals(refused)
     if db.session.info.pop("outbox_filled", False):

@@ -19,9 +19,8 @@ from app.errors import QuanhengError
 from app.fab.interface import PGInterface
 from app.fab.parts import Button, DetailTab, Tab
 from app.fab.urls import local_path
-from app.operations import bulk
 from app.operations.account import institutes_for
-from app.operations.filing import decide_many, declared, filing_counts, statement_of
+from app.operations.filing import awaited_by, decide_many, declared, filing_counts, statement_of
 from app.operations.history import instrument_history
 from app.profiles import setting, switch_on
 from app.workflow import FILING, INSTRUMENT
@@ -29,12 +28,11 @@ from app.workflow.engine import Field, Step, check_input, check_role, fire, why_
 from models import Filing, Institute, Instrument
 from models.base import db
 from models.enums import FilingState, Level
-from views.bulk import proceed
+from views.bulk import start_act
 from views.edge import clean
 from views.filing_route import route_tab
 from views.workflow_view import WorkflowView, _state_argument, _typed, me, only_reason, put_on_form
 
-WAITING = (FilingState.SUBMITTED, FilingState.TO_PROCESS, FilingState.TO_CONFIRM)
 PENDING_LIST = "/filings/pending/list/"
 FORMS = ("return", "dispatch", "transfer")
 """Steps of many rows that ask for more than a reason: a page of their own (/filings/batch)."""
@@ -58,13 +56,13 @@ RETURN_KINDS = {"incomplete": _("资料不完整"), "not_listed": _("不属于�
 
 
 class HeldHere(BaseFilter):
-    """Filings that wait for the principal's own institute."""
+    """Filings that wait for the principal's own institute, or for the county's own decision."""
 
     name = _("待本机构处理")
     arg_name = "mine"
 
     def apply(self, query: Any, value: Any) -> Any:
-        return query.filter(Filing.holder_institute_id == me().institute_id, Filing.state.in_(WAITING))
+        return query.filter(awaited_by(me()))
 
 
 class FilingView(WorkflowView):
@@ -168,25 +166,30 @@ class FilingView(WorkflowView):
 
     # -- the list ------------------------------------------------------------------------------------------------
 
+    def empty_words(self) -> Any:
+        """Units submit, the others wait for it."""
+        return self.empty_text if me().of_unit else gettext("使用单位提交的备案会显示在这里。")
+
     def narrow(self, args: Any) -> None:
-        if args.get("mine") == "1" and me().of_institute:
+        if self.mine():
             self._filters._add_filter(HeldHere("state", self.datamodel), [True])
 
     def mine(self) -> bool:
-        """Whether only what waits for one's own institute is asked for."""
-        return request.args.get("mine") == "1" and me().of_institute
+        """Whether only what waits for one's own office is asked for."""
+        return request.args.get("mine") == "1" and awaited_by(me()) is not None
 
     def tabs(self) -> list[Tab]:
         if me().of_unit:
             return unit_tabs(self.state_now())
         found = super().tabs()
-        if not me().of_institute:
+        awaited, mine = awaited_by(me()), self.mine()
+        if awaited is None:
             return found
-        mine = self.mine()
         found = [Tab(t.label, t.url, t.count, t.active and not mine) for t in found]
-        inner = select(Filing.id).where(Filing.holder_institute_id == me().institute_id, Filing.state.in_(WAITING))
+        inner = select(Filing.id).where(awaited)
+        label = gettext("待本机构处理") if me().of_institute else gettext("待本部门审核")
         count = db.session.scalar(select(func.count()).select_from(inner.limit(10_001).subquery())) or 0
-        return [Tab(gettext("待本机构处理"), self.url("list", mine=1), count, mine), *found]
+        return [Tab(label, self.url("list", mine=1), count, mine), *found]
 
     def state_now(self) -> str:
         """The state whose tab is shown, "" for 全部."""
@@ -212,7 +215,7 @@ class FilingView(WorkflowView):
         for step in FILING.steps:
             if (
                 not (step.bulk or step.name in FORMS)
-                or not actor.has(*step.by)
+                or not actor.has(*step.takers)
                 or (step.switch and not switch_on(step.switch))
             ):
                 continue
@@ -220,6 +223,8 @@ class FilingView(WorkflowView):
                 continue
             if step.name in {"dispatch", "transfer", "recall"} and actor.institute_level != Level.CITY:
                 continue
+            if step.name in {"approve", "return"} and awaited_by(actor) is None:
+                continue  # the administration of another level reads along
             own_page = step.name in FORMS or step.name == "submit"
             label = gettext("重新提交") if step.name == "submit" else step.label
             ask = gettext("确定对所选记录办理“%(step)s”吗？不符合条件的会跳过并说明原因。", step=label)
@@ -246,7 +251,7 @@ class FilingView(WorkflowView):
             return super().action_post()
         if not self.appbuilder.sm.has_access("can_step", self.class_permission_name):
             abort(403)
-        if not me().has(*(FILING.step(name).by if name in {*FORMS, "submit"} else UNIT)):
+        if not me().has(*(FILING.step(name).takers if name in {*FORMS, "submit"} else UNIT)):
             abort(403)
         back = local_path(request.form.get("back"), self.url("list"))
         keys = self.bulk_keys(name)
@@ -265,16 +270,7 @@ class FilingView(WorkflowView):
 
     def act_on_instruments(self, name: str, keys: list[int], back: str) -> Any:
         """The ledger's own act on the instruments of the ticked filings."""
-        try:
-            reason = self.reason()
-            job = bulk.choose(db.session(), me(), name, keys, {"reason": reason} if reason else {})
-            return proceed(job, back)
-        except QuanhengError as error:
-            if error.status in {403, 404}:
-                raise
-            db.session.rollback()
-            flash(error.sentence, "warning")
-            return redirect(back, 303)
+        return start_act(name, back, self.reason(), keys)
 
     def take_each(self, step: Step, keys: list[int], data: dict[str, Any]) -> tuple[int, list[str]]:
         """Row by row; both sides get one message for the whole click."""

@@ -39,6 +39,8 @@ def _facts(workflow: Workflow) -> dict[str, Any]:
         start = "、".join(workflow.labels[s] for s in step.source) or gettext("（新建）")
         off = bool(step.switch) and not switch_on(step.switch or "")
         needs = "、".join(n.label for n in step.needs)
-        steps.append([step.label, start, target_of(workflow, step), roles_of(step), needs, law_of(step.basis), off])
+        steps.append(
+            [step.label, start, target_of(workflow, step), roles_of(step, here=True), needs, law_of(step.basis), off]
+        )
     states = [(chip(workflow, s.value), s in workflow.final) for s in workflow.states]
     return {"name": workflow.name, "label": workflow.label, "states": states, "steps": steps, "svg": draw(workflow)}

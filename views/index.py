@@ -17,7 +17,7 @@ from app.operations.clocks import InstituteDay, institute_day
 from app.operations.home import Card, home_figures
 from app.operations.saved_views import pinned_views
 from app.profiles import switch_on
-from models import Instrument
+from models import InstituteCapability, Instrument, Slot
 from models.base import db
 from models.enums import Role
 
@@ -54,6 +54,7 @@ class HomeView(IndexView):
             lapsed=lapsed_on(),
             today=clock.today(),
             first_steps=nothing_yet(principal),
+            institute_steps=not_ready(principal),
             institute_day=day_of_institute(principal),
         )
 
@@ -70,6 +71,24 @@ def nothing_yet(principal: Principal) -> bool:
     if not principal.has(Role.ENT, Role.SUB):
         return False
     return db.session.scalar(select(Instrument.id).limit(1)) is None
+
+
+def not_ready(principal: Principal) -> list[tuple[str, str, str]]:
+    """What the head of a new institute has still to do before units can come: (address, name, why) each."""
+    if not principal.of_institute or not principal.has(Role.IMG):
+        return []
+    here, found = principal.institute_id, []
+    if (
+        db.session.scalar(select(InstituteCapability.id).where(InstituteCapability.institute_id == here).limit(1))
+        is None
+    ):
+        why = gettext("没有登记的种别，备案和预约不会派给本机构。")
+        found.append(("/capabilities/list/", gettext("登记检定能力"), why))
+    if switch_on("appointment.slots") and (
+        db.session.scalar(select(Slot.id).where(Slot.institute_id == here, Slot.day >= clock.today()).limit(1)) is None
+    ):
+        found.append(("/slots/list/", gettext("开放预约时段"), gettext("没有开放的时段，使用单位选不到日期。")))
+    return found
 
 
 def lapsed_on() -> date | None:

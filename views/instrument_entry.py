@@ -32,6 +32,7 @@ from views.instrument_form import (
     detail_sections,
     make_form,
     notes_of,
+    overtaken,
     refuse,
     sections,
     typed_nozzles,
@@ -155,8 +156,10 @@ class EntryPages(WorkflowView):
         db.session.rollback()
         if more.get("item") is not None:
             more["item"] = self.load_item(request.view_args["pk"] if request.view_args else "")
-        loose = refuse(form, error)
-        return self.form_page(form, title, problems=loose, **more), 409 if isinstance(error, StaleVersionError) else 422
+        if isinstance(error, StaleVersionError):  # what was typed stays; a second 保存 knows what it replaces
+            more["seen"] = str(more["item"].version)
+            return self.form_page(form, title, problems=overtaken(form, more["item"]), **more), 409
+        return self.form_page(form, title, problems=refuse(form, error), **more), 422
 
     def form_page(
         self,

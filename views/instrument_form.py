@@ -11,6 +11,7 @@ from flask_babel import gettext
 from flask_babel import lazy_gettext as _
 from flask_wtf import FlaskForm
 from wtforms import DateField, MultipleFileField, SelectField, StringField, TextAreaField
+from wtforms.widgets import TextArea, TextInput
 
 from app.errors import InvalidInputError, QuanhengError
 from app.intake.fields import Choice, Field
@@ -285,6 +286,21 @@ def typed_nozzles() -> list[tuple[str, str]]:
         for n in range(PLACES)
     ]
     return [(number, serial) for number, serial in rows if number or serial]
+
+
+def overtaken(form: FlaskForm, instrument: Instrument) -> list[str]:
+    """The record was changed elsewhere since the form was opened: what its texts say now, where the form says otherwise."""
+    now = values_of(instrument)
+    said = [
+        gettext("“%(field)s”现在是“%(value)s”。", field=str(field.label.text), value=now[name] or gettext("空"))
+        for name, field in form._fields.items()
+        if isinstance(now.get(name), str) and isinstance(field.data, str) and field.data.strip() != now[name]
+        if isinstance(field.widget, (TextInput, TextArea))
+    ]
+    first = gettext(
+        "打开本页以后，这条记录已在别处被修改（例如您的另一个窗口）。您填写的内容还在下面，核对后再点“保存”，即以本页为准。"
+    )
+    return [first, *said]
 
 
 def refuse(form: FlaskForm, error: QuanhengError) -> list[str]:

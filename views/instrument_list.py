@@ -23,7 +23,7 @@ from app.fab.parts import Button, Tab, state_chip
 from app.fab.urls import address, args_of, join, local_path
 from app.operations import ledger_columns, ledger_export
 from app.operations.band import LABELS, TONES, Band, band_condition, band_of_row, row_class, scheme, tab_label
-from app.operations.completeness import MARK, missing_of
+from app.operations.completeness import MARK, asked_for, missing_of
 from app.operations.ledger_fields import ledger_noun
 from app.operations.ledger_list import bookings_of, level1_names
 from app.operations.ledger_query import CONDITIONS, OWN, SEARCH_COLUMNS, band_of_args, narrow, own_value
@@ -77,6 +77,14 @@ class LedgerList(WorkflowView):
     def title_now(self) -> str:
         return str(setting("labels", "ledger"))
 
+    def empty_words(self) -> Any:
+        """Only a unit enters instruments; whoever looks on is told where they come from."""
+        if me().of_unit:
+            return self.empty_text
+        if me().of_institute:
+            return gettext("使用单位向本机构备案或预约的器具会显示在这里。")
+        return gettext("使用单位登记的器具会显示在这里。")
+
     def add_title_now(self) -> str:
         return gettext("新增%(noun)s", noun=ledger_noun())
 
@@ -101,7 +109,10 @@ class LedgerList(WorkflowView):
 
     def show_value(self, item: Any, column: str) -> Any:
         shown = self.plain_value(item, column)
-        if column != self.mark_column() or item.state in LATE_TABS or not me().of_unit or not missing_of(item):
+        marked = g.get("ledger_mark") or self.mark_column()
+        if column != marked or item.state in LATE_TABS or not me().of_unit:
+            return shown
+        if not missing_of(item, g.get("ledger_asked")):
             return shown
         return escape(shown) + Markup(" ") + state_chip("warn", MARK)
 
@@ -131,7 +142,9 @@ class LedgerList(WorkflowView):
         return g.ledger_bookings.get(item.id, ledger_columns.NOT_BOOKED)
 
     def rows_of_page(self, items: Any) -> None:
-        g.ledger_rows = items
+        """What is the same for every row of the page is found out once."""
+        g.ledger_rows, g.ledger_rules, g.ledger_asked = items, scheme(), asked_for()
+        g.ledger_mark, g.ledger_acts = self.mark_column(), self.row_acts()
 
     # -- conditions ----------------------------------------------------------------------------------------------
 
@@ -243,7 +256,7 @@ class LedgerList(WorkflowView):
 
     def band(self, item: Any) -> Band:
         """The reminder band of a row today."""
-        return band_of_row(item, clock.today())
+        return band_of_row(item, clock.today(), g.get("ledger_rules"))
 
     def allowed(self) -> frozenset[str] | None:
         """The operations of this tab where the manual names them (LED-24), None where everything fits."""
@@ -256,13 +269,17 @@ class LedgerList(WorkflowView):
 
     def row_buttons(self, item: Any) -> list[Button]:
         """编辑 and 复制, the two things that are done to single rows."""
-        allowed, found = self.allowed(), []
-        if not me().of_unit or item.state in LATE_TABS:
+        if item.state in LATE_TABS:
             return []
-        for name, label, method in (("edit", gettext("修改"), "edit"), ("copy", gettext("复制"), "copy")):
-            if (allowed is None or name in allowed) and self.may(method):
-                found.append(Button(name, label, self.url(method, pk=item.id), "get", style="link"))
-        return found
+        acts: list[tuple[str, str]] = g.ledger_acts if "ledger_acts" in g else self.row_acts()
+        return [Button(name, label, self.url(name, pk=item.id), "get", style="link") for name, label in acts]
+
+    def row_acts(self) -> list[tuple[str, str]]:
+        """Name and word of what may be done to single rows of this tab by this person."""
+        if not me().of_unit:
+            return []
+        allowed, acts = self.allowed(), (("edit", gettext("修改")), ("copy", gettext("复制")))
+        return [(name, word) for name, word in acts if (allowed is None or name in allowed) and self.may(name)]
 
     def list_buttons(self) -> list[Button]:
         """导入; the ways out are a menu of their own (export_links)."""

@@ -8,8 +8,9 @@ from typing import Any
 from flask import Blueprint, Response, current_app, flash, g, jsonify, redirect, render_template, request, session
 from flask_babel import gettext
 from flask_babel import lazy_gettext as _
-from flask_login import logout_user
+from flask_login import current_user, logout_user
 from flask_wtf import FlaskForm
+from flask_wtf.csrf import generate_csrf
 from wtforms import StringField
 from wtforms.validators import InputRequired
 
@@ -128,6 +129,15 @@ def _start_again(sentence: str) -> Any:
     session.pop("half", None)
     flash(sentence, "warning")
     return redirect("/login/", 303)
+
+
+@ways_in.get("/login/alive")
+def alive() -> Any:
+    """Who is logged in, and a token for what this person's pages send: asked before a form is sent, so that nothing typed
+    is lost when the log-in ended meanwhile."""
+    if not current_user.is_authenticated:
+        return jsonify(account=None)
+    return jsonify(account=current_user.get_id(), csrf=generate_csrf())
 
 
 # -- the end --------------------------------------------------------------------------------------------------------

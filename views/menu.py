@@ -201,10 +201,18 @@ ITEMS = (
         icon="file",
         roles=_roles(BUSINESS),
         group=FLOW,
+        badge="visits",
         switch="commission",
     ),
     MenuItem(
-        "tasks", _("检定任务"), "TaskView.list", icon="log", roles=_roles(INSTITUTE), group=FLOW, switch="commission"
+        "tasks",
+        _("检定任务"),
+        "TaskView.list",
+        icon="log",
+        roles=_roles(INSTITUTE),
+        group=FLOW,
+        badge="my_tasks",
+        switch="commission",
     ),
     MenuItem(
         "items", _("收样与检定"), "ItemView.list", icon="check", roles=_roles(INSTITUTE), group=FLOW, badge="tasks"

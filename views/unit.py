@@ -4,21 +4,25 @@ from __future__ import annotations
 
 from typing import Any
 
+from flask import request
 from flask_babel import gettext
 from flask_babel import lazy_gettext as _
 
 from app.access.roles import INSTITUTE, REGULATOR, UNIT
 from app.fab.crud import CrudView
 from app.fab.interface import PGInterface
-from app.fab.parts import Button, DetailTab
+from app.fab.parts import Button, DetailTab, Tab
 from app.operations.places import place_name
 from app.operations.unit_profile import rows_of
+from app.operations.units_without_contact import WithoutContact
 from models.base import db
 from models.enums import Role
 from models.organisation import Unit
 from models.types import mask_name, mask_phone
 from views.unmask import unmask_button
 from views.workflow_view import me
+
+CONTACT = "contact"
 
 
 class UnitView(CrudView):
@@ -40,6 +44,21 @@ class UnitView(CrudView):
     label_columns = {"division": _("所在地")}
     base_permissions = ["can_list", "can_show"]
     grants = {"*": UNIT | INSTITUTE | REGULATOR | frozenset({Role.ADM})}
+
+    def tabs(self) -> list[Tab]:
+        """无联系人单位 for those who look after the ledger of a unit that has nobody left."""
+        if not me().has(Role.REG, Role.ADM):
+            return []
+        alone = request.args.get(CONTACT) == "none"
+        words = (
+            (gettext("全部"), False, self.url("list")),
+            (gettext("无联系人单位"), True, self.url("list", contact="none")),
+        )
+        return [Tab(word, url, None, alone == own) for word, own, url in words]
+
+    def narrow(self, args: Any) -> None:
+        if args.get(CONTACT) == "none" and me().has(Role.REG, Role.ADM):
+            self._filters._add_filter(WithoutContact("name", self.datamodel), [True])
 
     def show_value(self, item: Any, column: str) -> Any:
         own = me().unit_id == item.id

@@ -7,6 +7,7 @@ step, the bulk bar and the history tab; the engine is the only thing these route
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import urlencode
 
 from flask import abort, flash, redirect, request
 from flask_appbuilder import expose
@@ -117,7 +118,7 @@ class WorkflowView(CrudView):
         """Steps that may be taken on many rows with one press or one reason."""
         actor, found = me(), []
         for step in self.workflow.steps:
-            if step.bulk and not step.own_page and actor.has(*step.by) and one_press(step):
+            if step.bulk and not step.own_page and actor.has(*step.takers) and one_press(step):
                 ask = gettext("确定对所选记录办理“%(step)s”吗？不符合条件的会跳过并说明原因。", step=step.label)
                 style = "danger" if step.danger else "default"
                 url = self.url("action_post")
@@ -306,10 +307,11 @@ class WorkflowView(CrudView):
     @expose("/list/")
     @has_access
     def list(self) -> Any:
-        """The list page; `?state=` in links from the home page means the state filter."""
+        """The list page; `?state=` in links from the home page means the state filter, beside what else they ask."""
         state = clean(request.args.get("state"), 24)
         if state and state in {s.value for s in self.workflow.states}:
-            return redirect(self.filter_url(state=state))
+            rest = urlencode([(key, value) for key, value in request.args.items(multi=True) if key != "state"])
+            return redirect(self.filter_url(state=state) + (f"&{rest}" if rest else ""))
         return super().list()
 
 

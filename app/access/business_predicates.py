@@ -14,6 +14,7 @@ from models import (
     CalendarFeed,
     Commission,
     FilingAmendment,
+    IdempotencyKey,
     SlotPattern,
     Task,
     UnmatchedRecord,
@@ -49,6 +50,11 @@ def appointment_message(p: Principal) -> ColumnElement[bool]:
 @scoped(BasketItem)
 def basket_item(p: Principal) -> ColumnElement[bool]:
     return BasketItem.account_id == p.account_id if p.account_id is not None else false()
+
+
+@scoped(IdempotencyKey)
+def idempotency_key(p: Principal) -> ColumnElement[bool]:
+    return IdempotencyKey.account_id == p.account_id if p.account_id is not None else false()
 
 
 @scoped(CalendarFeed)

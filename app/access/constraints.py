@@ -138,6 +138,7 @@ SENTENCES: dict[str, str] = {
     "ck_slot_pattern_weekday": "星期须为1～7，请重新选择。",
     "ck_slot_pattern_capacity": "可约台数须为0～10000的整数，请重新填写。",
     "uq_calendar_feed_token_hash": "订阅地址重复，请重新生成。",
+    "uq_idempotency_key_account_id_key": "该请求已经办理，请刷新页面或重新查询后查看结果。",
     "uq_calendar_feed_live": "您已有这项日历订阅，请先停用再重新生成。",
     "uq_verifier_project_account_id_category_id": "该检定员已登记此项目，请直接修改原有记录。",
     "ck_verifier_project_validity": "有效期至不能早于生效日期，请核对。",

@@ -158,9 +158,9 @@ def _booking(model: type[Appointment | AppointmentItem], p: Principal) -> Column
     if p.of_unit:
         terms.append(model.unit_id == p.unit_id)
     if p.of_institute:
-        terms.append(and_(model.institute_id == p.institute_id, _sent(model)))
+        terms.append(and_(model.institute_id == p.institute_id, _sent_on(model)))
     if p.of_institute_by_link:
-        terms.append(and_(model.institute_id == p.institute_id, _sent(model)))
+        terms.append(and_(model.institute_id == p.institute_id, _sent_on(model)))
     if p.has(Role.REG):
         terms.append(and_(within(model.use_division, p.area), _sent(model)))
     return or_(false(), *terms)
@@ -169,6 +169,11 @@ def _booking(model: type[Appointment | AppointmentItem], p: Principal) -> Column
 def _sent(model: type[Appointment | AppointmentItem]) -> ColumnElement[bool]:
     """A draft is the unit's own affair until it is submitted."""
     return model.state != "draft" if model is Appointment else model.state != "pending"
+
+
+def _sent_on(model: type[Appointment | AppointmentItem]) -> ColumnElement[bool]:
+    """Until the administration has confirmed an order, nothing of it is with an institute (WORKFLOWS 5, admin_review)."""
+    return model.state.not_in(("draft", "admin_review")) if model is Appointment else model.state != "pending"
 
 
 @scoped(Appointment)
@@ -192,6 +197,8 @@ def slot(p: Principal) -> ColumnElement[bool]:
         from models import Institute
 
         terms.append(Slot.institute_id.in_(select(Institute.id).where(within(Institute.division_code, p.area))))
+        # the half day of an order that is seen, though the institute lies in the city and the order in one of its counties
+        terms.append(exists().where(Appointment.slot_id == Slot.id, _booking(Appointment, p)))
     return or_(false(), *terms)
 
 

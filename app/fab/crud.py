@@ -7,7 +7,7 @@ in the cookie, and what a person typed survives every refusal.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from typing import Any, TypeAlias
 
@@ -17,7 +17,7 @@ from flask_appbuilder.forms import DynamicForm
 from flask_appbuilder.security.decorators import has_access
 from flask_babel import gettext
 from flask_babel import lazy_gettext as _
-from markupsafe import Markup
+from markupsafe import Markup, escape
 from sqlalchemy.orm import selectinload
 
 from app.fab.actions import ActionRoutes
@@ -99,6 +99,10 @@ class CrudView(RequestFilters, ActionRoutes, FormRoutes, KeptList, ModelView):
     def noun_here(self) -> Any:
         """What one row is called beside the number of rows."""
         return self.noun
+
+    def empty_words(self) -> Any:
+        """What an empty list says below its heading: what to do now, or when rows come."""
+        return self.empty_text
 
     def row_buttons(self, item: Any) -> Buttons:
         """Buttons at the end of a row; keep to two, the rest belongs to the detail page."""
@@ -259,13 +263,13 @@ class CrudView(RequestFilters, ActionRoutes, FormRoutes, KeptList, ModelView):
         self.rows_of_page(items)
         boxes = self.boxes()
         chips = build_chips(self, boxes)
-        shown = self.may("show")
+        shown, names = self.may("show"), self.columns_now()
         table = self.list_widget(
             view=self,
             view_name=type(self).__name__,
-            columns=[(c, self.label_of_column(c), c in self.order_columns) for c in self.columns_now()],
+            columns=[(c, said(self.label_of_column(c)), c in self.order_columns) for c in names],
             order=(column, direction),
-            rows=[self._row(item, shown) for item in items],
+            rows=[self._row(item, shown, names) for item in items],
             pager=Pager(page, size, count, len(items)),
             count=count,
             chips=chips,
@@ -273,11 +277,11 @@ class CrudView(RequestFilters, ActionRoutes, FormRoutes, KeptList, ModelView):
         )
         return {"list": table, "search": self.search_widget(view=self, boxes=boxes, chips=chips), "count": count}
 
-    def _row(self, item: Any, shown: bool) -> Row:
+    def _row(self, item: Any, shown: bool, names: Iterable[str]) -> Row:
         pk = self.datamodel.get_pk_value(item)
         return Row(
             pk=pk,
-            cells=[whole_line(item, c, self.show_value(item, c)) for c in self.columns_now()],
+            cells=[whole_line(item, c, self.show_value(item, c)) for c in names],
             url=self.url("show", pk=pk) if shown else "",
             css=self.row_class(item),
             buttons=self.row_buttons(item),
@@ -338,10 +342,15 @@ def given(text: Any, default: Any) -> Any:
     return default if isinstance(text, str) and not text else text
 
 
+def said(label: Any) -> Any:
+    """A label that is said once and not translated anew for every cell below it."""
+    return label if isinstance(label, str) else str(label)
+
+
 def whole_line(item: Any, column: str, shown: Any) -> Any:
     """A day or a moment is never broken over two lines of a cell."""
     if isinstance(getattr(item, column, None), date) and not isinstance(shown, Markup):
-        return Markup('<span class="nowrap num">{}</span>').format(shown)
+        return Markup(f'<span class="nowrap num">{escape(shown)}</span>')  # noqa: S704 - escaped
     return shown
 
 

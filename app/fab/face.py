@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from flask import Flask, Response, redirect, request
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from app.fab.formats import plain, thousands
 from app.fab.paging import CappedInt
@@ -56,8 +56,8 @@ class Face:
 
 def icon(name: str, label: Any = "") -> Markup:
     """A symbol of static/icons.svg; with a label it has a name for screen readers, without it is decoration."""
-    said = Markup(' role="img" aria-label="{}"').format(label) if label else Markup(' aria-hidden="true"')
-    return Markup('<svg class="icon"{}><use href="/static/icons.svg#{}"></use></svg>').format(said, name)
+    said = f' role="img" aria-label="{escape(label)}"' if label else ' aria-hidden="true"'
+    return Markup(f'<svg class="icon"{said}><use href="/static/icons.svg#{escape(name)}"></use></svg>')  # noqa: S704
 
 
 def init_face(app: Flask, face: Callable[[], Face]) -> None:

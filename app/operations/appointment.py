@@ -13,11 +13,23 @@ from app import clock
 from app.access.principal import Principal
 from app.errors import InvalidInputError, NotVisibleError
 from app.fab.grams import contains
-from app.operations.appointment_draft import ALREADY, MOST, cannot, change_draft, placed, save_draft, unassigned
-from app.operations.instrument_code import give_code
+from app.operations.appointment_draft import (
+    ALREADY,
+    MOST,
+    cannot,
+    change_draft,
+    draft_with_items,
+    placed,
+    save_draft,
+    unassigned,
+)
+from app.operations.instrument_code import give_codes
 from app.profiles import switch_on
 from app.workflow import APPOINTMENT, fire
+from app.workflow.appointment_rules import hold_order, locked_items
+from app.workflow.engine import lock
 from app.workflow.live import foreseen
+from app.workflow.together import together
 from models.appointment import Appointment, AppointmentItem, Slot
 from models.enums import LIVE_ITEM_STATES, InstrumentState, ItemState
 from models.instrument import Instrument
@@ -27,9 +39,14 @@ CALENDAR_DAYS = 60
 
 
 def book(session: Session, actor: Principal, **draft: object) -> Appointment:
-    """Draft and submission in one act, as most people book."""
-    appointment = save_draft(session, actor, **draft)  # type: ignore[arg-type]
-    return submit(session, actor, appointment.id)
+    """Draft and submission in one act, as most people book: what the draft read and locked is not read again."""
+    with together(session, ()) as batch:
+        appointment, items = draft_with_items(session, actor, **draft)  # type: ignore[arg-type]
+        hold_order(session, batch, appointment, items)
+        fire(session, APPOINTMENT, appointment.id, submit_step(), actor)
+    give_codes(session, [item.instrument for item in items])
+    session.flush()
+    return appointment
 
 
 def submit_step() -> str:
@@ -39,16 +56,15 @@ def submit_step() -> str:
 
 def submit(session: Session, actor: Principal, appointment_id: int, seen_version: int | None = None) -> Appointment:
     """Send a draft; over several institutes or ways it comes back as 已分单, with their orders below it."""
-    statement = select(AppointmentItem).where(
-        AppointmentItem.appointment_id == appointment_id, AppointmentItem.state == ItemState.PENDING
-    )
-    items = list(session.execute(statement).scalars())  # before they are divided among the orders of a split
-    done: Appointment = fire(session, APPOINTMENT, appointment_id, submit_step(), actor, seen_version=seen_version)
-    # in one order, so that two submissions never wait for each other's counters
-    for item in sorted(items, key=lambda row: row.instrument_id):
-        give_code(session, item.instrument)
+    draft: Appointment = lock(session, Appointment, appointment_id)
+    items = locked_items(session, draft)
+    waiting = [item.instrument for item in items if item.state == ItemState.PENDING]  # before a split divides them
+    with together(session, ()) as batch:
+        hold_order(session, batch, draft, items)
+        fire(session, APPOINTMENT, draft.id, submit_step(), actor, seen_version=seen_version)
+    give_codes(session, waiting)
     session.flush()
-    return done
+    return draft
 
 
 def orders_of(session: Session, appointment: Appointment) -> list[Appointment]:
@@ -132,7 +148,7 @@ def grouped(
         raise NotVisibleError
     refused: list[tuple[Instrument, str]] = []
     able: list[Instrument] = []
-    with foreseen(session, wanted):
+    with foreseen(session, wanted, live_only=True):
         for instrument in found:
             sentence = cannot(session, instrument)
             if sentence:

@@ -122,7 +122,7 @@ def nag_on_site(session: Session, system: Principal) -> int:
 
 def _text_institute(session: Session, order: Appointment) -> None:
     """One text message to the head of the institute, else to its reception."""
-    people = [a for a in _people(session, Account.institute_id == order.institute_id) if a.phone]
+    people = [a for a in active_people(session, Account.institute_id == order.institute_id) if a.phone]
     for role in (Role.IMG, Role.REC):
         told = next((a for a in people if role in a.roles), None)
         if told is not None and told.phone:
@@ -193,7 +193,7 @@ def _digest_of_institutes(session: Session, today: date) -> int:
         parts = "、".join(f"{n}张待{word}" for word, n in counts.items())
         words = f"有预约单超过{ANSWER_WORKDAYS}个工作日未答复：{parts}，请尽快处理。"
         key = f"unanswered-{institute_id}-{today.isoformat()}"
-        for account in _people(session, Account.institute_id == institute_id):
+        for account in active_people(session, Account.institute_id == institute_id):
             if {Role.REC, Role.IMG} & set(account.roles):
                 message(session, account.id, words, "", "/clocks/", key=key)
                 told += 1
@@ -212,7 +212,7 @@ def _digest_of_administrations(session: Session, today: date, table: dict[date, 
     for area, count in sorted(areas.items()):
         days = ANSWER_WORKDAYS if len(area) == 6 else NEXT_LEVEL_WORKDAYS
         words = f"有{count}张预约申请超过{days}个工作日未行政确认，请尽快处理。"
-        for account in _people(session, Account.area == area):
+        for account in active_people(session, Account.area == area):
             key = f"unconfirmed-{area}-{today.isoformat()}"
             message(session, account.id, words, "", "/appointments/list/?state=admin_review", key=key)
             told += 1
@@ -294,14 +294,15 @@ def _day(moment: datetime | None) -> date:
     return moment.astimezone(clock.ZONE).date()
 
 
-def _people(session: Session, whose: Any) -> list[Account]:
+def active_people(session: Session, whose: Any) -> list[Account]:
+    """Those of a body or an area whose accounts are in force."""
     statement = select(Account).where(Account.state == AccountState.ACTIVE, whose).order_by(Account.id)
     return list(session.execute(statement).unique().scalars())
 
 
 def _tell_unit(session: Session, order: Appointment, words: str, key: str) -> int:
     """A message and a mail to everybody who acts for the unit; returns how many they are."""
-    people = _people(session, Account.unit_id == order.unit_id)
+    people = active_people(session, Account.unit_id == order.unit_id)
     for account in people:
         message(session, account.id, words, "", f"/appointments/show/{order.id}", key=key)
         if account.email:

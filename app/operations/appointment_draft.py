@@ -10,17 +10,19 @@ from datetime import date
 from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
+from sqlalchemy.orm.attributes import set_committed_value
 
 from app import clock
 from app.access.principal import Principal
 from app.errors import ConflictError, InvalidInputError, NotVisibleError
-from app.workflow import APPOINTMENT, ITEM, bear, fire
+from app.workflow import APPOINTMENT, ITEM, bear, bear_all, fire
 from app.workflow.appointment_rules import may_split
-from app.workflow.assigning import institute_for
+from app.workflow.assigning import institute_for, known_institutes
 from app.workflow.band import INVALID, barred_from_booking
 from app.workflow.elsewhere import elsewhere, elsewhere_address
 from app.workflow.engine import Why
 from app.workflow.live import NOT_COMPULSORY, foreseen, live_item_sentence
+from app.workflow.together import open_batch
 from models.appointment import Appointment, AppointmentItem, Slot
 from models.enums import DeliveryMode, InstrumentState, ItemState
 from models.instrument import Instrument
@@ -57,7 +59,7 @@ def unassigned(name: str) -> str:
 
 def placed(session: Session, instruments: Iterable[Instrument], mode: str | None = None) -> list[Placed]:
     """Where each instrument goes today, by its own way or by `mode`; equal instruments are asked for once."""
-    known: dict[tuple[object, ...], int | None] = {}
+    known = known_institutes(session)
     found = []
     for instrument in instruments:
         way = mode or instrument.delivery_mode
@@ -104,7 +106,7 @@ def locked(session: Session, instrument_ids: Iterable[int]) -> list[Instrument]:
     found = list(session.execute(statement).scalars())
     if len(found) != len(wanted):
         raise NotVisibleError
-    with foreseen(session, wanted):
+    with foreseen(session, wanted, live_only=True):
         for instrument in found:
             if sentence := cannot(session, instrument):
                 live = instrument.state == InstrumentState.IN_USE and live_item_sentence(session, instrument)
@@ -147,6 +149,33 @@ def save_draft(
     Where the platform divides orders by itself a draft may hold instruments of several institutes and ways, and such
     as no institute takes; elsewhere one institute and one way are asked for (APT-26).
     """
+    appointment, _items = draft_with_items(
+        session,
+        actor,
+        instrument_ids=instrument_ids,
+        slot_id=slot_id,
+        mode=mode,
+        note=note,
+        contact_name=contact_name,
+        contact_phone=contact_phone,
+        wish_day=wish_day,
+    )
+    return appointment
+
+
+def draft_with_items(
+    session: Session,
+    actor: Principal,
+    *,
+    instrument_ids: Iterable[int],
+    slot_id: int | None = None,
+    mode: str | None = None,
+    note: str = "",
+    contact_name: str | None = None,
+    contact_phone: str | None = None,
+    wish_day: date | None = None,
+) -> tuple[Appointment, list[AppointmentItem]]:
+    """As `save_draft`, and what it holds."""
     unit = _own_unit(session, actor)
     wanted = set(instrument_ids)
     if not wanted:
@@ -168,10 +197,11 @@ def save_draft(
         contact_phone=phone,
         note=note[:500],
         wish_day=_ahead(wish_day),
+        number=None,  # said, so that the history need not ask the database what they were before the submission
+        submitted_at=None,
     )
     bear(session, appointment, "save_draft", actor)
-    _put_in(session, actor, appointment, instruments, head)
-    return appointment
+    return appointment, _put_in(session, actor, appointment, instruments, head)
 
 
 def _own_unit(session: Session, actor: Principal) -> Unit:
@@ -189,6 +219,8 @@ def _ahead(day: date | None) -> date | None:
 
 def _fitting_slot(session: Session, slot_id: int | None, head: Head) -> int | None:
     slot = session.get(Slot, slot_id) if slot_id else None
+    if (batch := open_batch(session)) is not None:
+        batch.answers["slot"] = slot  # alive until the submission looks at it
     if slot is not None and (slot.institute_id != head.institute_id or slot.mode != head.mode):
         raise InvalidInputError("所选时段不属于这些器具的检定机构，请重新选择。", field="slot_id")
     return slot.id if slot is not None else None
@@ -196,21 +228,25 @@ def _fitting_slot(session: Session, slot_id: int | None, head: Head) -> int | No
 
 def _put_in(
     session: Session, actor: Principal, appointment: Appointment, instruments: Iterable[Instrument], head: Head
-) -> None:
+) -> list[AppointmentItem]:
+    items = []
+    for instrument in instruments:
+        item = AppointmentItem(
+            appointment_id=appointment.id,
+            instrument_id=instrument.id,
+            unit_id=instrument.unit_id,
+            institute_id=appointment.institute_id,
+            use_division=instrument.use_division,
+            mode=head.ways[instrument.id],
+        )
+        set_committed_value(item, "instrument", instrument)
+        items.append(item)
     try:
         with session.begin_nested():
-            for instrument in instruments:
-                item = AppointmentItem(
-                    appointment_id=appointment.id,
-                    instrument_id=instrument.id,
-                    unit_id=instrument.unit_id,
-                    institute_id=appointment.institute_id,
-                    use_division=instrument.use_division,
-                    mode=head.ways[instrument.id],
-                )
-                bear(session, item, "add", actor)
+            bear_all(session, items, "add", actor)
     except IntegrityError as error:
         raise ConflictError(ALREADY) from error
+    return items
 
 
 def waiting(session: Session, appointment_id: int) -> list[AppointmentItem]:

@@ -11,8 +11,8 @@ from app.access.roles import RECEPTION, UNIT
 from app.errors import InvalidInputError, NotAllowedError, NotVisibleError
 from app.workflow import APPOINTMENT
 from app.workflow.engine import Context
-from app.workflow.notices import order_counterpart
 from app.workflow.outgoing import message
+from app.workflow.recipients import order_counterpart
 from models.appointment import Appointment
 from models.booking import AppointmentMessage
 from models.enums import AppointmentState

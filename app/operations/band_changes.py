@@ -10,18 +10,7 @@ from sqlalchemy.orm import Session
 from app import clock
 from app.operations.band import WORDS, Band
 from app.profiles import profile
-from app.workflow.band import Scheme, band_expression, in_force, scheme
-
-NUMBERS = (
-    "scheme",
-    "yellow_days",
-    "notice_days",
-    "overdue_days",
-    "filing_due_days",
-    "filing_invalid_days",
-    "filing_clock_until_verified",
-)
-"""Settings of the section that decide about bands."""
+from app.workflow.band import SETTINGS, Scheme, band_expression, in_force, scheme
 
 
 def band_changes(session: Session, key: str, value: Any) -> list[str]:
@@ -30,7 +19,7 @@ def band_changes(session: Session, key: str, value: Any) -> list[str]:
     Counts every instrument of the platform, whoever asks: only numbers leave this function.
     """
     name = key.removeprefix("reminder.")
-    if name not in NUMBERS:
+    if name not in SETTINGS:
         return []
     values = profile()["reminder"]
     old, new = scheme(values), scheme({**values, name: value})

@@ -195,7 +195,8 @@ def template_rows(items: Sequence[AppointmentItem]) -> tuple[list[str], list[lis
 
 
 def read_grid(path: Path, filename: str, items: Sequence[AppointmentItem], grid: Grid) -> list[str]:
-    """Fill the grid from a workbook; returns a sentence for every row that belongs to none of the instruments.
+    """Fill the grid from a workbook; returns a sentence for every row that was not read: of no instrument here, or of
+    one that an earlier row names.
 
     The instrument of a row is found by 系统编号, else by 出厂编号. Raises WorkbookRefused for the file.
     """
@@ -213,17 +214,26 @@ def read_grid(path: Path, filename: str, items: Sequence[AppointmentItem], grid:
     if len(readings) > MOST_READINGS:
         raise WorkbookRefused(f"检定项目超过{MOST_READINGS}列，请分两次录入或删除多余的列。")
     named = [heads[at].replace("｜", "|").partition("|") for at in readings]
-    grid.names, grid.requirements = [n.strip()[:CUT] for n, _, _ in named], [r.strip()[:CUT] for _, _, r in named]
     ids = {str(item.id): item.id for item in items}
     serials = {item.instrument.serial_no: item.id for item in items}
-    told = []
+    told: list[str] = []
+    read: dict[int, int] = {}
     for number, cells in lines[1:]:
         values = {known[label_key(h)]: _text(c) for h, c in zip(heads, cells, strict=False) if label_key(h) in known}
         pk = ids.get(values.get(KEY, "")) or serials.get(values.get(SERIAL, ""))
         if pk is None:
             told.append(f"第{number}行：“{values.get(SERIAL) or values.get(KEY) or '空'}”不在本次录入的器具中。")
             continue
+        if pk in read:
+            told.append(
+                f"第{number}行：“{values.get(SERIAL) or pk}”在第{read[pk]}行已有，本行没有读入，请核对以哪一行为准。"
+            )
+            continue
+        read[pk] = number
         grid.lines[pk] = _line_of(values, [_text(cells[at]) if at < len(cells) else "" for at in readings])
+    if not read:
+        raise WorkbookRefused("表中没有本次录入的器具，请核对“系统编号”和“出厂编号”，或重新下载模板。")
+    grid.names, grid.requirements = [n.strip()[:CUT] for n, _, _ in named], [r.strip()[:CUT] for _, _, r in named]
     return told
 
 

@@ -98,7 +98,7 @@ def propose(session: Session, actor: Principal, only: Iterable[int] | None = Non
         rows = [row for row in rows if row.id in wanted]
     able: list[Instrument] = []
     left: list[tuple[Instrument, str]] = []
-    with foreseen(session, [row.id for row in rows]):
+    with foreseen(session, [row.id for row in rows], live_only=True):
         for row in rows:
             why = cannot(session, row)
             if why:

@@ -110,6 +110,13 @@ class Act:
             return INVISIBLE
         return why_not(session, INSTRUMENT, row, self.step, actor)
 
+    def row(self, session: Session, line: Row) -> Instrument:
+        """The line's instrument; raises NotVisibleError when it has left the actor's sight since it was chosen."""
+        row = session.get(Instrument, line.entity_id)
+        if row is None:
+            raise NotVisibleError
+        return row
+
     def do(
         self, session: Session, actor: Principal, line: Row, data: Mapping[str, Any]
     ) -> tuple[dict[str, Any], int | None]:
@@ -147,10 +154,7 @@ class EditAct(Act):
     def do(
         self, session: Session, actor: Principal, line: Row, data: Mapping[str, Any]
     ) -> tuple[dict[str, Any], int | None]:
-        row = session.get(Instrument, line.entity_id)
-        if row is None:
-            raise NotVisibleError
-        return change(session, actor, row, self.wanted(line, data))
+        return change(session, actor, self.row(session, line), self.wanted(line, data))
 
 
 class UndoAct(EditAct):
@@ -197,9 +201,7 @@ class UndoAct(EditAct):
     def do(
         self, session: Session, actor: Principal, line: Row, data: Mapping[str, Any]
     ) -> tuple[dict[str, Any], int | None]:
-        row = session.get(Instrument, line.entity_id)
-        if row is None:
-            raise NotVisibleError
+        row = self.row(session, line)
         if self.touched(row, line):
             raise WrongStateError(TOUCHED)
         return change(session, actor, row, self.wanted(line, data))

@@ -21,6 +21,7 @@ from app.operations.clocks_remaining import Remaining, remaining
 from app.profiles import setting, switch_on
 from app.workdays import exceptions
 from app.workflow import APPOINTMENT, FILING
+from app.workflow.filing_office import by_regulator
 from models.appointment import Appointment, AppointmentItem, Slot
 from models.commission import Task
 from models.enums import AppointmentState, DeliveryMode, FilingState, ItemState, Role, TaskState
@@ -190,7 +191,8 @@ def _filings(today: date, table: dict[date, str]) -> Kind:
         since = entered(FILING.name, Filing)
         return select(since.label("since"), (since < cut).label("late")).where(Filing.state.in_(held))
 
-    return Kind("filings", "待处理的备案", INSTITUTE, f"{FILING_WORKDAYS}个工作日", "/filings/list/", rows)
+    whom = REGULATOR if by_regulator() else INSTITUTE
+    return Kind("filings", "待处理的备案", whom, f"{FILING_WORKDAYS}个工作日", "/filings/list/", rows)
 
 
 def _tasks(today: date) -> Kind:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import ColumnElement, false, or_, select
+from sqlalchemy import ColumnElement, false, func, literal_column, or_, select
 from sqlalchemy.orm import Session
 
 from app.access.principal import Principal
@@ -22,7 +22,7 @@ MARK = "待完善"
 _CATEGORY = frozenset({"level1", "level2", "category_code"})
 
 
-def _asked() -> tuple[list[str], bool]:
+def asked_for() -> tuple[list[str], bool]:
     """(columns that must not be blank, whether the catalogue entry must be known)."""
     keys = ["institute_id" if key == "institute" else key for key in required_keys() if key not in _CATEGORY]
     # an appointment finds its institute by the entry, even where the form leaves it to the name
@@ -30,9 +30,10 @@ def _asked() -> tuple[list[str], bool]:
     return [key for key in keys if key != "quantity"], asked
 
 
-def missing_of(instrument: Instrument) -> list[str]:
-    """Fields that the record lacks, as keys of the form ("category" for the catalogue entry)."""
-    columns, asked = _asked()
+def missing_of(instrument: Instrument, wanted: tuple[list[str], bool] | None = None) -> list[str]:
+    """Fields that the record lacks, as keys of the form ("category" for the catalogue entry); `wanted` is what asked_for
+    said, where many rows are looked at."""
+    columns, asked = wanted or asked_for()
     found = ["category"] if asked and instrument.category.code == UNCLASSIFIED else []
     found += ["institute" if key == "institute_id" else key for key in columns if not getattr(instrument, key)]
     return found
@@ -40,17 +41,18 @@ def missing_of(instrument: Instrument) -> list[str]:
 
 def incomplete() -> ColumnElement[bool]:
     """The same as a condition on `Instrument`, for lists and counts."""
-    columns, asked = _asked()
+    columns, asked = asked_for()
     tests: list[ColumnElement[bool]] = []
     for key in columns:
         column: Any = getattr(Instrument, key)
         if column.property.columns[0].nullable:
             tests.append(column.is_(None))
         elif column.type.python_type is str:
-            tests.append(column == "")
+            tests.append(column == literal_column("''"))  # in the statement itself: the partial indexes hold these rows
     if asked:
-        # IN, not =: never NULL, so that the condition can be turned round
-        tests.append(Instrument.category_id.in_(select(Category.id).where(Category.code == UNCLASSIFIED)))
+        # one value that is never NULL, so that an index answers and the condition can be turned round
+        unclassified = select(Category.id).where(Category.code == UNCLASSIFIED).scalar_subquery()
+        tests.append(Instrument.category_id == func.coalesce(unclassified, 0))
     return or_(false(), *tests)
 
 

@@ -16,17 +16,17 @@ from sqlalchemy import ColumnElement, and_, exists, func, select
 from sqlalchemy.orm import Session
 
 from app.access.principal import Principal
-from app.errors import InvalidInputError, NotVisibleError, QuanhengError, StaleVersionError
+from app.errors import InvalidInputError, QuanhengError, StaleVersionError
 from app.operations.bulk_acts import ACTS, INVISIBLE, Act, Row
 from app.operations.instrument_code import give_code
 from app.operations.site import SiteTextVersion, text_of
 from app.workflow import FILING, INSTRUMENT, bear, fire
 from app.workflow.engine import Context, Step
 from app.workflow.engine import why_not as why_not_step
-from app.workflow.filing import live_filing
+from app.workflow.filing_office import by_regulator
 from app.workflow.live import live_filing_of
 from app.workflow.notices import tell_of_filings
-from models.enums import FilingState, InstrumentState, LineOutcome
+from models.enums import FilingState, InstrumentState, LineOutcome, Role
 from models.filing import Filing
 from models.instrument import Instrument
 from models.job import BulkLine
@@ -37,6 +37,10 @@ COUNTED = 10_000
 STATEMENT = "filing_statement"
 """责任声明 (FIL-04): a text of the site, so that the administrator words it and every version is kept."""
 DECIDED = (FilingState.RETURNED, FilingState.REVOKED)
+COUNTY = 6
+"""Digits of a county's division code."""
+REVIEWED = (FilingState.SUBMITTED, FilingState.TO_PROCESS)
+"""States in which a filing is approved or returned."""
 
 
 @dataclass(slots=True)
@@ -59,6 +63,19 @@ def pending() -> ColumnElement[bool]:
     """待备案: never filed, withdrawn, or to be filed again. What was returned or revoked has lists of its own (S4 §四)."""
     decided = exists().where(Filing.instrument_id == Instrument.id, Filing.state.in_(DECIDED))
     return and_(Instrument.state == InstrumentState.UNFILED, ~decided)
+
+
+def awaited_by(p: Principal) -> ColumnElement[bool] | None:
+    """Filings whose next word is the principal's own: what the institute holds, or, where the administration decides
+    (`filing.reviewer`), what the institute has to confirm and what the county has to review. None: nobody waits here."""
+    held = Filing.holder_institute_id == p.institute_id
+    if not by_regulator():
+        return and_(held, Filing.state.in_((*REVIEWED, FilingState.TO_CONFIRM))) if p.of_institute else None
+    if p.of_institute:
+        return and_(held, Filing.state == FilingState.TO_CONFIRM)
+    if not p.has(Role.REG) or p.area is None or len(p.area) != COUNTY:
+        return None
+    return and_(Filing.state.in_(REVIEWED), Filing.use_division == p.area)
 
 
 def filing_counts(session: Session) -> dict[str, int]:
@@ -167,7 +184,7 @@ def file_one(session: Session, actor: Principal, instrument: Instrument, data: M
 def _open(session: Session, actor: Principal, instrument: Instrument) -> Filing:
     if instrument.state != InstrumentState.UNFILED:
         raise InvalidInputError(f"当前状态为“{INSTRUMENT.label_of(instrument.state)}”，不能执行“提交备案”。")
-    filing = live_filing(session, instrument.id)
+    filing = live_filing_of(session, instrument.id)
     if filing is None:
         filing = Filing(
             instrument_id=instrument.id, unit_id=instrument.unit_id, use_division=instrument.use_division, route=[]
@@ -228,9 +245,7 @@ class FileAct(Act):
     def do(
         self, session: Session, actor: Principal, line: Row, data: Mapping[str, Any]
     ) -> tuple[dict[str, Any], int | None]:
-        row = session.get(Instrument, line.entity_id)
-        if row is None:
-            raise NotVisibleError
+        row = self.row(session, line)
         file_one(session, actor, row, data)
         return {}, row.version
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import or_, select
+from sqlalchemy import inspect, or_, select
 from sqlalchemy.orm import Session
 
 from app.access.principal import Principal
@@ -121,8 +121,18 @@ def _pairs(row: TransitionLog) -> Iterator[Pair]:
 
 
 def _born(row: TransitionLog) -> dict[str, Any]:
+    """What a birth tells: not that something had not happened yet, and nothing of the platform's own that is as ever."""
     found = row.input.get("born")
-    return dict(found) if isinstance(found, dict) else {}
+    if not isinstance(found, dict):
+        return {}
+    usual = _defaults(REGISTRY[row.entity].model)
+    return {k: v for k, v in found.items() if k not in usual or v != usual[k] or not (v in (False, 0) or k in HIDDEN)}
+
+
+def _defaults(model: type[Any]) -> dict[str, Any]:
+    """{column: the value it has when nobody gives one}."""
+    found = {attr.key: attr.columns[0].default for attr in inspect(model).column_attrs}
+    return {key: default.arg for key, default in found.items() if default is not None and default.is_scalar}
 
 
 def _line(row: TransitionLog, principal: Principal, words: Words, states: Mapping[tuple[str, str | None], str]) -> Line:

@@ -131,15 +131,19 @@ def days_between(session: Session, first: date, last: date, *, workdays_only: bo
     """
     from app.workdays import exceptions, is_workday
 
+    table = exceptions(session) if workdays_only else {}
+    return [day for day in day_range(first, last) if not workdays_only or is_workday(day, table)]
+
+
+def day_range(first: date, last: date) -> list[date]:
+    """Every day from `first` to `last`. Raises InvalidInputError as `days_between` does."""
     if first < clock.today():
         raise InvalidInputError("“开始日期”不能早于今天。", field="first")
     if last < first:
         raise InvalidInputError("“结束日期”不能早于“开始日期”。", field="last")
     if (last - first).days >= MOST_DAYS:
         raise InvalidInputError("一次最多开放一年的时段，请缩短日期范围。", field="last")
-    table = exceptions(session) if workdays_only else {}
-    days = [first + timedelta(days=n) for n in range((last - first).days + 1)]
-    return [day for day in days if not workdays_only or is_workday(day, table)]
+    return [first + timedelta(days=n) for n in range((last - first).days + 1)]
 
 
 def change_slot(session: Session, slot: Slot, *, capacity: int | None = None, closed: bool | None = None) -> Slot:

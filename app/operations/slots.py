@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session, selectinload
 from app import clock
 from app.access.audit import audit
 from app.errors import InvalidInputError
-from app.operations.institute import MOST_DAYS, MOST_PLACES, change_slot
+from app.operations.institute import MOST_PLACES, change_slot, day_range
 from app.workdays import exceptions, is_workday, known_year
 from app.workflow.slots import held_places
 from models.appointment import Appointment, Slot
@@ -137,18 +137,13 @@ def apply_pattern(session: Session, institute_id: int, first: date, last: date) 
     Raises InvalidInputError for a range that is upside down, begins in the past or is longer than a year, and when the
     institute has no usual week yet.
     """
-    if first < clock.today():
-        raise InvalidInputError("“开始日期”不能早于今天。", field="first")
-    if last < first:
-        raise InvalidInputError("“结束日期”不能早于“开始日期”。", field="last")
-    if (last - first).days >= MOST_DAYS:
-        raise InvalidInputError("一次最多开放一年的时段，请缩短日期范围。", field="last")
+    days = day_range(first, last)
     usual = pattern(session, institute_id)
     if not usual:
         raise InvalidInputError("还没有排班模板，请先填写每周的可约台数。")
     table = exceptions(session)
     wanted = []
-    for day in (first + timedelta(days=n) for n in range((last - first).days + 1)):
+    for day in days:
         if table.get(day) == "holiday":
             continue
         wanted += [

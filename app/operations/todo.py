@@ -11,7 +11,8 @@ from sqlalchemy.orm import Session
 from app import clock
 from app.access.principal import Principal
 from app.operations.band import LABELS, TONES, Band, band_condition, scheme
-from app.operations.filing import pending
+from app.operations.filing import awaited_by, pending
+from app.operations.units_without_contact import without_contact
 from app.operations.unmatched import FORGOTTEN_DAYS, OPEN
 from app.profiles import switch_on
 from app.workflow import CERTIFICATE
@@ -19,12 +20,15 @@ from models.account import Account
 from models.affiliation import Affiliation, UnitChange
 from models.appointment import Appointment, AppointmentItem
 from models.certificate import Certificate
+from models.commission import Commission, Task
 from models.enums import (
     AccountState,
     AffiliationState,
     AmendmentState,
+    CommissionState,
     JobState,
     Role,
+    TaskState,
     TransferState,
     UnitChangeState,
     UnmatchedState,
@@ -33,6 +37,7 @@ from models.filing import Filing, FilingAmendment
 from models.instrument import Instrument
 from models.job import Job
 from models.ledger import InstrumentTransfer
+from models.organisation import Institute, Unit
 from models.outbox import Message
 from models.unmatched import UnmatchedRecord
 
@@ -79,9 +84,11 @@ def todos(session: Session, p: Principal, cap: int = CAP) -> list[Todo]:
     if p.of_institute:
         lines += _of_institute(p)
     if p.has(Role.REG):
-        lines += _of_regulator()
+        lines += _of_regulator(p)
     if switch_on("unmatched"):
         lines += _unmatched(p)
+    if switch_on("commission"):
+        lines += _of_bench(p)
     if p.has(Role.ADM):
         waiting = _rows(Account, Account.state == AccountState.PENDING, Account.reviewer_institute_id.is_(None))
         lines.append(Line("reviews", "待审核的注册申请", waiting, "/accounts/list/?state=pending", "warn"))
@@ -172,7 +179,6 @@ def _of_unit(p: Principal) -> list[Line]:
 def _of_institute(p: Principal) -> list[Line]:
     lines: list[Line] = []
     if p.has(Role.REC, Role.IMG):
-        held = Filing.holder_institute_id == p.institute_id
         lines += [
             Line(
                 "reviews",
@@ -185,13 +191,7 @@ def _of_institute(p: Principal) -> list[Line]:
                 "/accounts/list/?state=pending",
                 "warn",
             ),
-            Line(
-                "filings",
-                "待处理的备案",
-                _rows(Filing, held, Filing.state.in_(("submitted", "to_process", "to_confirm"))),
-                "/filings/list/?mine=1",
-                "warn",
-            ),
+            *_filings(p, "待处理的备案"),
             Line(
                 "amendments",
                 "待审核的备案变更",
@@ -221,6 +221,8 @@ def _of_institute(p: Principal) -> list[Line]:
                 "info",
             ),
         ]
+    if p.has(Role.IMG):
+        lines.append(_lapsed())
     if p.has(Role.VER):
         waiting = or_(AppointmentItem.state == "received", AppointmentItem.state == "verifying")
         lines += [
@@ -280,9 +282,47 @@ def _unmatched(p: Principal) -> list[Line]:
     ]
 
 
-def _of_regulator() -> list[Line]:
+def _of_bench(p: Principal) -> list[Line]:
+    """Visits, tasks and what is ready to be fetched, at the institute that has them and for the unit that waits."""
+    visit, lines = "/commissions/list/?state=", list[Line]()
+    ready = _rows(Commission, Commission.state == CommissionState.READY)
+    if p.of_unit:
+        return [Line("collect", "已完检待领取的委托单", ready, f"{visit}ready", "info")]
+    if p.has(Role.REC, Role.IMG):
+        begun = _rows(Commission, Commission.state == CommissionState.CHECKING)
+        lines.append(Line("visits", "登记中的委托单", begun, f"{visit}checking", "warn"))
+        lines.append(Line("collect", "待领取的委托单", ready, f"{visit}ready", "info"))
+    if p.has(Role.IMG):
+        queued = _rows(Task, Task.state == TaskState.QUEUED)
+        lines.append(Line("queued", "待分派的检定任务", queued, "/tasks/list/?state=queued", "warn"))
+    if p.has(Role.VER):
+        mine = _rows(Task, Task.verifier_id == p.account_id, Task.state == TaskState.ASSIGNED)
+        address = f"/tasks/list/?state=assigned&_flt_0_verifier={p.account_id}"
+        lines.append(Line("my_tasks", "分派给我的检定任务", mine, address, "warn"))
+    return lines
+
+
+def _lapsed() -> Line:
+    """Orders that were accepted before their institute's licence ended: they stay, and somebody looks after them
+    (WORKFLOWS 18, registration.expire). The reader's scope says whose."""
+    ended = Appointment.institute.has(Institute.authorised_until < clock.today())
+    rows = _rows(Appointment, Appointment.state == "accepted", ended)
+    return Line("lapsed", "机构授权已到期的已受理预约单", rows, "/appointments/list/?state=accepted", "danger")
+
+
+def _filings(p: Principal, words: str) -> list[Line]:
+    awaited = awaited_by(p)
+    if awaited is None:
+        return []
+    return [Line("filings", words, _rows(Filing, awaited), "/filings/list/?mine=1", "warn")]
+
+
+def _of_regulator(p: Principal) -> list[Line]:
     return [
         *_bands((), "辖区内"),
+        *_filings(p, "待审核的备案"),
+        _lapsed(),
+        Line("alone", "无联系人的单位", _rows(Unit, without_contact()), "/units/list/?contact=none", "info"),
         Line(
             "confirmations",
             "待行政确认的预约单",

@@ -60,6 +60,7 @@ RECOVERY: Choices = (
     ("email", "邮箱"),
     ("sso", "由统一身份认证平台办理"),
 )
+FILING_REVIEWERS: Choices = (("institute", "受理备案的技术机构"), ("regulator", "使用地点的区县监管部门"))
 AFTER_ENABLE: Choices = (("prior", "回到停用前的状态"), ("unfiled", "重新备案"))
 SCHEMES: Choices = (
     ("days15", "到期前提醒（即将到期、已超期）"),
@@ -116,6 +117,14 @@ SETTINGS: tuple[Setting, ...] = (
         "备案后可以修改的内容",
         "备案通过后使用单位仍可自行修改的内容；其余的须申请“变更备案信息”，由备案机构审核。",
         LEDGER_FIELDS,
+    ),
+    Setting(
+        "filing.reviewer",
+        "choice",
+        "备案由谁审核",
+        "由谁通过或退回使用单位提交的备案；由监管部门审核时，技术机构只办理分派、转送和确认。",
+        FILING_REVIEWERS,
+        required=True,
     ),
     Setting(
         "filing.stopped_label",

@@ -64,6 +64,25 @@
     if (!field) { field = Object.assign(document.createElement("input"), { type: "hidden", name }); form.append(field); }
     field.value = value;
   };
+  // A log-in may have ended while somebody typed: the server would refuse and everything typed would be gone. So it is
+  // asked first; the page stays as it is until the same person has logged in again in another tab.
+  const watched = (form) => document.body.dataset.account && form.closest("main")
+    && (performance.now() > 300000 || $("textarea, select, input:not([type=hidden], [type=checkbox])", form));
+  const stillHere = async () => {
+    let now;
+    try {
+      const answer = await fetch("/login/alive", { headers: { Accept: "application/json" } });
+      if (!answer.ok || answer.redirected) return true;
+      now = await answer.json();
+    } catch { return true; }
+    if (now.account === document.body.dataset.account) {
+      $$("input[name=csrf_token]").forEach((f) => { f.value = now.csrf; });
+      return true;
+    }
+    $("#ended-text").textContent = $("#ended").dataset[now.account ? "other" : "nobody"];
+    $("#ended").showModal();
+    return false;
+  };
   document.addEventListener("submit", async (e) => {
     const form = e.target, button = e.submitter, d = { ...form.dataset, ...(button?.dataset || {}) };
     if (form.method === "dialog" || e.defaultPrevented) return;
@@ -78,7 +97,16 @@
       delete form.dataset.agreed;
       return;
     }
-    if (form.method === "post") {
+    if (form.method === "post" && watched(form) && !form.dataset.alive) {
+      e.preventDefault();
+      form.dataset.sent = "1"; button?.setAttribute("aria-busy", "true");
+      const here = await stillHere();
+      delete form.dataset.sent; button?.removeAttribute("aria-busy");
+      if (!here) return;
+      form.dataset.alive = form.dataset.agreed = "1";
+      form.requestSubmit(button?.form === form ? button : undefined);
+      delete form.dataset.alive; delete form.dataset.agreed;
+    } else if (form.method === "post") {
       form.dataset.sent = "1"; delete form.dataset.changed;
       button?.setAttribute("aria-busy", "true");
     } else if ("filters" in form.dataset) {  // a shorter address: leave empty fields out
@@ -88,6 +116,18 @@
     }
   });
   addEventListener("pageshow", () => $$("form[data-sent]").forEach((f) => { delete f.dataset.sent; $$("[aria-busy]", f).forEach((b) => b.removeAttribute("aria-busy")); }));
+
+  // A page that answered a form: coming back to it later shows the step before instead of asking to send the form again.
+  $$("[data-address]").forEach((page) => history.replaceState(null, "", page.dataset.address));
+
+  // In a grid of results, Enter goes to the cell below as in a workbook; in a list of readings to the next box.
+  on("keydown", ".grid input, #readings input", (e, input) => {
+    if (e.key !== "Enter" || e.isComposing) return;
+    e.preventDefault();
+    const cell = input.closest("td"), row = input.closest("tr"), boxes = $$("#readings input");
+    const next = input.closest(".grid") ? $("input", row.nextElementSibling?.cells[cell.cellIndex] || cell) : boxes[boxes.indexOf(input) + 1];
+    (next || input).focus(); next?.select?.();
+  });
 
   // Forms: summary gets the focus, a required field is checked on leaving it, leaving with changes warns.
   $("[data-focus]")?.focus();

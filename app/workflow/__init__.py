@@ -7,7 +7,7 @@ from app.workflow.amendment import AMENDMENT
 from app.workflow.appointment import APPOINTMENT
 from app.workflow.certificate import CERTIFICATE
 from app.workflow.commission import COMMISSION
-from app.workflow.engine import REGISTRY, bear, fire, offered, why_not
+from app.workflow.engine import REGISTRY, bear, bear_all, fire, offered, why_not
 from app.workflow.filing import FILING
 from app.workflow.instrument import INSTRUMENT
 from app.workflow.item import ITEM
@@ -34,6 +34,7 @@ __all__ = [
     "UNIT_CHANGE",
     "UNMATCHED",
     "bear",
+    "bear_all",
     "fire",
     "notices",
     "offered",

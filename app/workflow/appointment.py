@@ -23,6 +23,7 @@ from app.workflow.appointment_rules import (
     mark_auto,
     mark_nagged,
     move_items,
+    never_sent,
     none_received,
     none_verifying,
     own_or_mine,
@@ -41,6 +42,8 @@ from app.workflow.appointment_terms import (
     handled_elsewhere,
     leave_slot,
     mark_ended,
+    moved_in_time,
+    new_slot_fits,
     onsite_late,
     overdue,
     restore_refused,
@@ -48,7 +51,8 @@ from app.workflow.appointment_terms import (
 )
 from app.workflow.appointment_words import word_of
 from app.workflow.elsewhere import elsewhere_address
-from app.workflow.engine import REASON, REASON_OPTIONAL, Field, Guard, Prior, Step, Words, Workflow
+from app.workflow.engine import REASON, REASON_OPTIONAL, Field, Guard, Prior, Step, Workflow
+from app.workflow.words import Words
 from models.appointment import Appointment
 from models.enums import AppointmentState, ItemState, Role
 
@@ -109,7 +113,7 @@ APPOINTMENT = Workflow(
             S.WITHDRAWN,
             UNIT | SYSTEM,
             relation=is_own,
-            effects=(move_items("cancel"), mark_ended),
+            effects=(move_items("cancel"), never_sent, mark_ended),
             danger=True,
             basis="S1 §4.3; 久未提交的由系统删除",
         ),
@@ -178,7 +182,7 @@ APPOINTMENT = Workflow(
             needs=(REASON,),
             danger=True,
             switch="appointment.admin_confirm",
-            effects=(give_back_places, move_items("reject"), mark_ended),
+            effects=(give_back_places, move_items("reject"), never_sent, mark_ended),
             basis="S2 §1.3",
         ),
         Step(
@@ -222,6 +226,10 @@ APPOINTMENT = Workflow(
             relation=own_or_mine,
             needs=(SLOT_FIELD, REASON),
             switch="appointment.slots",
+            guards=(
+                Guard("in_time", moved_in_time, fix="/appointments/show/{obj.id}"),
+                Guard("slot_fits", new_slot_fits, needs_input=True, fix=None),
+            ),
             effects=(change_slot,),
             basis="own",
         ),
@@ -238,7 +246,7 @@ APPOINTMENT = Workflow(
                 none_received("取消预约"),
                 Guard("request_first", cancel_accepted, fix="/appointments/step/request_withdraw/{obj.id}"),
             ),
-            effects=(give_back_places, move_items("cancel"), mark_ended),
+            effects=(give_back_places, move_items("cancel"), never_sent, mark_ended),
             basis="S1 §4.3; S2 §2.2; S4 §五.3",
         ),
         Step(

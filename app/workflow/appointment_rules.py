@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date, timedelta
 
-from sqlalchemy import select
-from sqlalchemy.orm import Session
+from sqlalchemy import Select, select
+from sqlalchemy.orm import Session, selectinload
 
 from app import clock
 from app.access.principal import Principal
@@ -21,6 +21,7 @@ from app.workflow.journal import snapshot
 from app.workflow.live import NOT_COMPULSORY, live_item_sentence
 from app.workflow.numbers import next_number
 from app.workflow.slots import give_back, held_places, take
+from app.workflow.together import Batch, hold, open_batch
 from models.appointment import Appointment, AppointmentItem, Slot
 from models.enums import LIVE_ITEM_STATES, AppointmentState, DeliveryMode, InstrumentState, ItemState
 from models.instrument import Instrument
@@ -51,9 +52,35 @@ def header_moves(session: Session) -> Iterator[None]:
 
 
 def items_of(ctx: Context) -> list[AppointmentItem]:
-    """The items in the order of their ids, which is the order in which they are locked (WORKFLOWS 0.2)."""
-    statement = select(AppointmentItem).where(AppointmentItem.appointment_id == ctx.obj.id).order_by(AppointmentItem.id)
-    return list(ctx.session.execute(statement.execution_options(unscoped=True)).scalars())
+    """The items in the order of their ids, which is the order in which they are locked (WORKFLOWS 0.2); read once a step,
+    because nobody changes them while their header is locked."""
+    if (found := ctx.known.get("items")) is None:
+        batch = open_batch(ctx.session)
+        found = batch.answers.get(_items_key(ctx.obj)) if batch is not None else None
+        ctx.known["items"] = found = found or list(ctx.session.execute(_items(ctx.obj)).scalars())
+    members: list[AppointmentItem] = found
+    return members
+
+
+def _items(header: Appointment) -> Select[AppointmentItem]:
+    statement = select(AppointmentItem).where(AppointmentItem.appointment_id == header.id).order_by(AppointmentItem.id)
+    return statement.execution_options(unscoped=True)
+
+
+def _items_key(header: Appointment) -> str:
+    return f"items of appointment {header.id}"
+
+
+def locked_items(session: Session, header: Appointment) -> list[AppointmentItem]:
+    """The items of an order that is locked, locked as well and with their instruments, in two statements."""
+    statement = _items(header).with_for_update(of=AppointmentItem).execution_options(populate_existing=True)
+    return list(session.execute(statement.options(selectinload(AppointmentItem.instrument))).scalars())
+
+
+def hold_order(session: Session, batch: Batch, header: Appointment, items: Sequence[AppointmentItem]) -> None:
+    """Take an order whose rows are locked, or new, into the batch: its steps read and lock nothing again."""
+    hold(session, batch, [header, *items])
+    batch.answers[_items_key(header)] = sorted(items, key=lambda item: item.id)
 
 
 def move_items(step: str, *, only: tuple[ItemState, ...] = LIVE_ITEM_STATES) -> Callable[[Context], None]:
@@ -124,15 +151,26 @@ def all_authorised(ctx: Context) -> str | None:
 
 def can_be_assigned(ctx: Context) -> str | None:
     """Every item has an institute that may verify it, and one order is enough or may be split (ORG-15, APT-06, APT-26)."""
-    found = shares(ctx.session, waiting_items(ctx), ctx.obj.mode, clock.today())
+    found, known = shares_of(ctx), dict[tuple[int, int], bool]()
     for share in found:
         for item in share.items:
             name = item.instrument.name
             if share.institute_id is None:
                 return f"“{name}”没有可受理的检定机构，请核对种别和使用地点，或联系当地监管部门。"
-            if not authorised(ctx.session, share.institute_id, item.instrument.category_id, clock.today()):
+            asked = (share.institute_id, item.instrument.category_id)
+            if asked not in known:
+                known[asked] = authorised(ctx.session, *asked, clock.today())
+            if not known[asked]:
                 return f"检定机构未获“{name}”的检定授权或授权已过期，暂不能预约，请联系该机构。"
     return None if len(found) < 2 or may_split() else "不同机构、不同检定方式的器具须分开预约。"
+
+
+def shares_of(ctx: Context) -> list[Share]:
+    """What each institute gets of the waiting items, asked once a step."""
+    if "shares" not in ctx.known:
+        ctx.known["shares"] = shares(ctx.session, waiting_items(ctx), ctx.obj.mode, clock.today())
+    found: list[Share] = ctx.known["shares"]
+    return found
 
 
 def may_split() -> bool:
@@ -142,16 +180,16 @@ def may_split() -> bool:
 
 def splits(ctx: Context) -> AppointmentState | None:
     """An application over several institutes or ways becomes a folder of their orders."""
-    found = shares(ctx.session, waiting_items(ctx), ctx.obj.mode, clock.today())
-    return S.SPLIT if len(found) > 1 else None
+    return S.SPLIT if len(shares_of(ctx)) > 1 else None
 
 
 def assign_items(ctx: Context) -> None:
     """Every item to its institute: in this order, or in one new order per institute and way (WORKFLOWS 5.1)."""
-    found = shares(ctx.session, waiting_items(ctx), ctx.obj.mode, clock.today())
+    found = shares_of(ctx)
     if len(found) == 1:
         ctx.obj.institute_id, ctx.obj.mode = found[0].institute_id, found[0].mode
-        ctx.session.flush()
+        if open_batch(ctx.session) is None:
+            ctx.session.flush()
         _assign(ctx, ctx.obj, found[0])
         return
     for share in found:
@@ -199,8 +237,11 @@ def cancel_accepted(ctx: Context) -> str | None:
     confirmed = switch_on("appointment.withdraw_request") and switch_on("appointment.admin_confirm")
     if ctx.obj.state == S.SUBMITTED and confirmed:
         return "预约单已送达检定机构，请使用“申请撤销”。"
-    if ctx.obj.state != S.ACCEPTED:
-        return None
+    return accepted_stays() if ctx.obj.state == S.ACCEPTED else None
+
+
+def accepted_stays() -> str | None:
+    """Why a unit cannot take back what an institute has accepted, the whole order or one instrument of it."""
     if not setting("appointment", "cancel_accepted"):
         return CONFIRMED
     return "机构已受理，请使用“申请撤销”。" if switch_on("appointment.withdraw_request") else None
@@ -247,6 +288,13 @@ def give_back_places(ctx: Context) -> None:
     """Before the items move: as many places as live items still hold."""
     if ctx.obj.slot_id is not None and ctx.obj.submitted_at is not None:
         give_back(ctx.session, ctx.obj.slot_id, len([i for i in items_of(ctx) if i.state in LIVE_ITEM_STATES]))
+
+
+def never_sent(ctx: Context) -> None:
+    """After the items have moved: an order that never went to its institute is not in that institute's books, neither a
+    draft thrown away nor an application that the administration has not confirmed."""
+    if not any(item.snapshot for item in items_of(ctx)):
+        ctx.obj.institute_id = None
 
 
 def set_accepted(ctx: Context) -> None:

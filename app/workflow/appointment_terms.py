@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, time
+from datetime import datetime, time, timedelta
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -10,15 +10,17 @@ from sqlalchemy.orm import Session
 from app import clock
 from app.profiles import setting, switch_on
 from app.workdays import deadline
-from app.workflow.appointment_rules import waiting_items
+from app.workflow.appointment_rules import is_own, waiting_items
 from app.workflow.elsewhere import elsewhere
 from app.workflow.engine import Context
 from models.appointment import Appointment, Slot
-from models.enums import DeliveryMode, Period
+from models.enums import AppointmentState, DeliveryMode, Period
 from models.log import TransitionLog
 
 EXTENSION_GRACE = 2
 """Working days for which an extension nobody decided on keeps the order from being withdrawn (WORKFLOWS 5, [own])."""
+LAST_MOMENT = timedelta(hours=24)
+"""Before the half day begins; the morning is taken to begin at midnight, as where it goes by unanswered."""
 ABOUT_EXTENSION = ("request_extension", "extension_ok", "extension_no", "auto_withdraw", "restore_ok")
 
 
@@ -96,9 +98,31 @@ def slot_passed(ctx: Context) -> str | None:
     slot = ctx.session.get(Slot, ctx.obj.slot_id or 0)
     if slot is None:
         return "该预约单没有预约时段。"
+    return None if clock.now() >= _begins(slot) else "预约时段尚未开始。"
+
+
+def _begins(slot: Slot) -> datetime:
     opens = time() if slot.period == Period.MORNING else time(12)
-    begun = clock.now() >= datetime.combine(slot.day, opens, clock.ZONE)
-    return None if begun else "预约时段尚未开始。"
+    return datetime.combine(slot.day, opens, clock.ZONE)
+
+
+def moved_in_time(ctx: Context) -> str | None:
+    """A unit changes the half day by itself until the institute has agreed to it, and not at the last moment."""
+    if not is_own(ctx.obj, ctx.actor):
+        return None
+    if ctx.obj.state == AppointmentState.ACCEPTED:
+        return "机构已受理的预约由检定机构改期，请联系检定机构。"
+    slot = ctx.session.get(Slot, ctx.obj.slot_id or 0)
+    near = slot is not None and clock.now() > _begins(slot) - LAST_MOMENT
+    return "距预约时间不足24小时，请联系检定机构。" if near else None
+
+
+def new_slot_fits(ctx: Context) -> str | None:
+    """The other half day is of the same institute and way."""
+    text = str(ctx.data.get("slot_id") or "")
+    slot = ctx.session.get(Slot, int(text) if text.isdecimal() else 0)
+    fits = slot is not None and slot.institute_id == ctx.obj.institute_id and slot.mode == ctx.obj.mode
+    return None if fits else "所选时段不属于该机构或检定方式，请重新选择。"
 
 
 def leave_slot(ctx: Context) -> None:

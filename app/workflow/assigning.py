@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 
 from app.profiles import switch_on
 from app.workflow.authorisation import authorised
+from app.workflow.together import open_batch
 from models.appointment import AppointmentItem
 from models.booking import AssignmentRule
 from models.enums import Level
@@ -85,10 +86,22 @@ def institute_for(session: Session, instrument: Instrument, mode: str, day: date
     return near.id if near else None
 
 
+def known_institutes(session: Session) -> dict[tuple[object, ...], int | None]:
+    """Answers of `institute_for` by category, place, institute of the ledger and way: kept while a batch is open, where
+    draft and submission are one act, otherwise by the caller."""
+    batch = open_batch(session)
+    found: dict[tuple[object, ...], int | None] = batch.answers.setdefault("institutes", {}) if batch else {}
+    return found
+
+
 def shares(session: Session, items: Iterable[AppointmentItem], mode: str, day: date) -> list[Share]:
     """The items by institute and way, in the order in which they first appear; `mode` counts where an item names none."""
     found: dict[tuple[int | None, str], list[AppointmentItem]] = {}
+    known = known_institutes(session)  # a hundred scales at one place ask the rules once
     for item in items:
-        way = item.mode or mode
-        found.setdefault((institute_for(session, item.instrument, way, day), way), []).append(item)
+        way, row = item.mode or mode, item.instrument
+        asked = (row.category_id, row.use_division, row.institute_id, way)
+        if asked not in known:
+            known[asked] = institute_for(session, row, way, day)
+        found.setdefault((known[asked], way), []).append(item)
     return [Share(institute, way, tuple(members)) for (institute, way), members in found.items()]

@@ -22,12 +22,12 @@ def capability_of(session: Session, institute_id: int | None, category_id: int) 
 
 def lapsed(session: Session, institute_id: int | None, category_id: int, day: date) -> str | None:
     """What had lapsed on `day`, in words, or None when the institute was authorised."""
-    institute = session.get(Institute, institute_id) if institute_id else None
+    entry = capability_of(session, institute_id, category_id) if institute_id else None  # brings its institute along
+    institute = entry.institute if entry else session.get(Institute, institute_id) if institute_id else None
     if institute is None:
         return "机构"
     if institute.authorised_until < day:
         return f"机构授权（至{institute.authorised_until}）"
-    entry = capability_of(session, institute_id, category_id)
     if entry is None:
         return "该项目授权"
     if not entry.valid_from <= day <= entry.valid_until:

@@ -151,8 +151,8 @@ def band_of(
     return _rung(rules.expiry, (valid_until - today).days)
 
 
-def band_of_row(item: Any, today: date) -> Band:
-    """The band of a row (or anything with the columns of an instrument)."""
+def band_of_row(item: Any, today: date, rules: Scheme | None = None) -> Band:
+    """The band of a row (or anything with the columns of an instrument); `rules` where they are known already."""
     return band_of(
         item.state,
         item.last_result,
@@ -161,6 +161,7 @@ def band_of_row(item: Any, today: date) -> Band:
         filed_on=item.filed_on,
         verified_on=item.verified_on,
         compulsory=item.compulsory,
+        rules=rules,
     )
 
 

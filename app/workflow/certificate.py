@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 from app import clock
 from app.access.principal import Principal
 from app.access.roles import SYSTEM
+from app.profiles import switch_on
 from app.workflow.authorisation import lapsed, verifier_lapsed
 from app.workflow.commission_rules import task_of
 from app.workflow.engine import REASON, Context, Field, Guard, Prior, Step, Workflow, bear, cascade
@@ -186,6 +187,10 @@ def update_instrument(ctx: Context, instrument_id: int) -> None:
     def recompute(row: Instrument) -> None:
         row.last_result, row.verified_on, row.valid_until = instrument_facts(last)
         row.certificate_no = (last.number if last is not None else "") or ""
+        if last is not None and not switch_on("filing"):
+            row.institute_id = (
+                last.institute_id
+            )  # 上次检定机构; where instruments are filed it is the filing's institute
 
     if instrument.state in {"in_use", "suspended"}:
         cascade(ctx, instrument, "cert_update", change=recompute)

@@ -8,6 +8,7 @@ from app.workflow.commission_rules import (
     at_mine,
     closes_on_site,
     collected,
+    end_if_all_returned,
     finished,
     five_ticked,
     give_secret,
@@ -81,7 +82,7 @@ COMMISSION = Workflow(
                 Guard("five", five_ticked, needs_input=True, fix=None),
                 Guard("return", return_explained, needs_input=True, fix=None),
             ),
-            effects=(settle_line,),
+            effects=(settle_line, end_if_all_returned),
             basis="S3; S4 §六",
         ),
         Step(

@@ -121,6 +121,20 @@ def settle_line(ctx: Context) -> None:
         cascade(ctx, item, "return", {"kind": ctx.data.get("kind"), "reason": ctx.data.get("reason")}, change=keep)
 
 
+ALL_RETURNED = "送检的器具全部退单，没有可受理的器具。"
+
+
+def end_if_all_returned(ctx: Context) -> None:
+    """A visit from which everything was sent back ends by itself: no 委托单 can come of it any more."""
+    items = select(AppointmentItem).where(AppointmentItem.appointment_id == ctx.obj.appointment_id)
+    rows = list(ctx.session.execute(items.execution_options(unscoped=True)).scalars())
+    here = [row for row in rows if row.checks and row.checks.get("commission") == ctx.obj.id]
+    waits = any(row.state == ItemState.ACCEPTED for row in rows)
+    if here and not waits and all(row.state == ItemState.RETURNED for row in here):
+        ctx.session.flush()  # the visit is read afresh by its next step
+        cascade(ctx, ctx.obj, "void", {"reason": ALL_RETURNED})
+
+
 def received_items(session: Session, commission: Commission) -> list[AppointmentItem]:
     """Items of the order that this visit received and that have no task yet."""
     busy = select(Task.item_id).where(Task.state != TaskState.ABORTED)

@@ -8,12 +8,13 @@ explanations come from `why_not`, the same checks without the writing.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Self
 
-from sqlalchemy import event, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.access.principal import Principal
@@ -29,8 +30,8 @@ from app.errors import (
 )
 from app.profiles import switch_on
 from app.workflow import journal
+from app.workflow.guarded import guard_state
 from app.workflow.together import engine_writes, held, settle
-from models.base import Flowing
 from models.enums import Role
 
 
@@ -51,6 +52,8 @@ class Context:
     obj: Any
     actor: Principal
     data: Mapping[str, Any]
+    known: dict[str, Any] = field(default_factory=dict)
+    """What guards and effects of this one step have read already and need not ask again: the row is locked."""
 
 
 Check = Callable[[Context], str | None]
@@ -97,8 +100,7 @@ class Why(str):  # noqa: SLOT000 - a string cannot have slots and attributes
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """An input of a step: `kind` is text, long, date, choice, tick, ticks (a list), institute, slot or verifier. A reason
-    has 5 to 500 characters."""
+    """An input of a step: `kind` is text, long, date, choice, tick, ticks (a list), institute, slot or verifier."""
 
     name: str
     label: str
@@ -137,6 +139,12 @@ class Step:
     """For a source state that the profile excludes: the sentence, "" for the common one; None where it is admitted."""
     goes: Callable[[Context], StrEnum | None] | None = None
     """Where the row or the profile leads instead of `target`, or None."""
+    whose: Callable[[], frozenset[Role]] | None = None
+    """Of those in `by`, whom the profile lets take the step; None: all of them."""
+
+    @property
+    def takers(self) -> frozenset[Role]:
+        return self.whose() if self.whose else self.by
 
     @property
     def is_birth(self) -> bool:
@@ -145,26 +153,6 @@ class Step:
     @property
     def by_system(self) -> bool:
         return self.by == SYSTEM
-
-
-class Words(Mapping[StrEnum, str]):
-    """The words of states; one that is a function is asked at each use, because the profile chooses it."""
-
-    def __init__(self, words: Mapping[Any, str | Callable[[], str]]) -> None:
-        self._words = dict(words)
-
-    def __getitem__(self, state: StrEnum) -> str:
-        word = self._words[state]
-        return word() if callable(word) else word
-
-    def __contains__(self, state: object) -> bool:
-        return state in self._words  # without asking for the word: at import there may be no database yet
-
-    def __iter__(self) -> Iterator[StrEnum]:
-        return iter(self._words)
-
-    def __len__(self) -> int:
-        return len(self._words)
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,7 +233,7 @@ def check_role(step: Step, actor: Principal) -> None:
     """Raise unless the profile offers the step and the actor has one of its roles."""
     if step.switch and not switch_on(step.switch):
         raise SwitchedOffError
-    if not actor.has(*step.by):
+    if not actor.has(*step.takers):
         raise NotAllowedError(f"您没有“{step.label}”的权限。")
 
 
@@ -305,8 +293,7 @@ def _among(value: Any, offered_values: set[str]) -> bool:
 
 
 def why_not(session: Session, workflow: Workflow, obj: Any, step: Step, actor: Principal) -> Why | None:
-    """Why the step cannot be taken now, with code and cure, or None; inputs are not looked at. Serves buttons, dry runs
-    of bulk acts and the API alike."""
+    """Why the step cannot be taken now, with code and cure, or None; inputs are not looked at."""
     try:
         _check(Context(session, workflow, step, obj, actor, {}), with_input=False)
     except QuanhengError as error:
@@ -320,11 +307,9 @@ def offered(session: Session, obj: Any, actor: Principal) -> list[tuple[Step, Wh
     state = workflow.states(obj.state)
     found = []
     for step in workflow.steps:
-        if step.by_system or not actor.has(*step.by) or barred(step, state, "") is not None:
+        if step.by_system or not actor.has(*step.takers) or barred(step, state, "") is not None:
             continue
-        if step.switch and not switch_on(step.switch):
-            continue
-        if step.relation and not step.relation(obj, actor):
+        if (step.switch and not switch_on(step.switch)) or (step.relation and not step.relation(obj, actor)):
             continue
         found.append((step, why_not(session, workflow, obj, step, actor)))
     return found
@@ -432,34 +417,68 @@ def bear(
     return _write(ctx, caused_by)
 
 
+def bear_all(session: Session, rows: Sequence[Any], step_name: str, actor: Principal) -> None:
+    """As `bear`, of several rows of one model: checked one by one, written to the database together."""
+    if not rows:
+        return
+    workflow = workflow_of(rows[0])
+    step = workflow.step(step_name)
+    contexts = [Context(session, workflow, step, row, actor, {}) for row in rows]
+    for ctx in contexts:
+        _check(ctx, with_input=True)
+    _write_all(contexts, None)
+
+
 def _write(ctx: Context, caused_by: str | None, *, actor: Principal | None = None, change: Change | None = None) -> Any:
-    step, obj, session = ctx.step, ctx.obj, ctx.session
-    before = obj.state
+    _write_all([ctx], caused_by, actor=actor, change=change)
+    return ctx.obj
+
+
+def _write_all(
+    contexts: list[Context], caused_by: str | None, *, actor: Principal | None = None, change: Change | None = None
+) -> None:
+    """Take one step on rows whose checks have been passed; of several only a birth step."""
+    session, step = contexts[0].session, contexts[0].step
+    befores = [ctx.obj.state for ctx in contexts]
+    targets = [_target(ctx) for ctx in contexts]
+    with engine_writes(session), ExitStack() as watched:
+        for ctx, before, target in zip(contexts, befores, targets, strict=True):
+            watched.enter_context(journal.watching(session, ctx.obj))
+            _enter(ctx, before, target)
+        if step.is_birth:
+            session.flush()  # the log needs the new rows' ids
+        for ctx, before, target in zip(contexts, befores, targets, strict=True):
+            line = journal.line_of(ctx, before, target, caused_by, actor or ctx.actor)
+            # state and facts reach the database together: a CHECK such as "approved has an institute" sees both
+            with session.no_autoflush:
+                if change is not None:
+                    change(ctx.obj)
+                for effect in step.effects:
+                    effect(ctx)
+            journal.close(session, ctx.obj, line)
+        settle(session)
+        for ctx, before in zip(contexts, befores, strict=True):
+            for notice in NOTICES:
+                notice(ctx, before)
+
+
+def _target(ctx: Context) -> str:
     target = _landing(ctx)
     if target is None:
-        raise WrongStateError(_sentence(step, ctx.workflow.label_of(before)))
-    with engine_writes(session), journal.watching(session, obj):
-        if step.remember:
-            obj.prior_state = before
-        obj.state = target
-        if "reason" in {n.name for n in step.needs}:
-            obj.reason = str(ctx.data.get("reason") or "").strip() or obj.reason
-        obj.version = (obj.version or 0) + (0 if step.is_birth else 1)
-        session.add(obj)
-        if step.is_birth:
-            session.flush()  # the log needs the new row's id
-        line = journal.line_of(ctx, before, target, caused_by, actor or ctx.actor)
-        # state and facts reach the database together: a CHECK such as "approved has an institute" sees both
-        with session.no_autoflush:
-            if change is not None:
-                change(obj)
-            for effect in step.effects:
-                effect(ctx)
-        journal.close(session, obj, line)
-        settle(session)
-        for notice in NOTICES:
-            notice(ctx, before)
-    return obj
+        raise WrongStateError(_sentence(ctx.step, ctx.workflow.label_of(ctx.obj.state)))
+    return target
+
+
+def _enter(ctx: Context, before: str | None, target: str) -> None:
+    """Put the row into its new state; nothing reaches the database yet."""
+    step, obj = ctx.step, ctx.obj
+    if step.remember:
+        obj.prior_state = before
+    obj.state = target
+    if "reason" in {n.name for n in step.needs}:
+        obj.reason = str(ctx.data.get("reason") or "").strip() or obj.reason
+    obj.version = (obj.version or 0) + (0 if step.is_birth else 1)
+    ctx.session.add(obj)
 
 
 def _landing(ctx: Context) -> str | None:
@@ -472,26 +491,3 @@ def _landing(ctx: Context) -> str | None:
     if ctx.step.target is Prior.BEFORE:
         return ctx.obj.prior_state
     return str(ctx.step.target.value)
-
-
-class DirectStateWriteError(RuntimeError):
-    """Code wrote a state without the engine: a programming mistake, never a user's."""
-
-
-_guarded: set[type[Any]] = set()
-
-
-def guard_state(model: type[Flowing]) -> None:
-    """Refuse any assignment to `model.state` on a stored row outside the engine."""
-    if model in _guarded:
-        return
-    _guarded.add(model)
-
-    def refuse(target: Any, value: Any, old: Any, _initiator: Any) -> None:
-        from sqlalchemy import inspect
-
-        state = inspect(target)
-        if state.persistent and not (state.session and state.session.info.get("engine_writes")) and value != old:
-            raise DirectStateWriteError(f"{model.__name__}.state is written by the workflow engine only")
-
-    event.listen(model.state, "set", refuse)  # type: ignore[attr-defined]

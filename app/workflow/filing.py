@@ -5,13 +5,23 @@ from __future__ import annotations
 from sqlalchemy import select
 
 from app import clock
-from app.access.principal import Principal
 from app.access.roles import RECEPTION, REGULATOR, SYSTEM, UNIT
 from app.intake.rulebook import UNCLASSIFIED
 from app.profiles import setting
 from app.workflow.authorisation import authorised
-from app.workflow.engine import REASON, Context, Field, Guard, Prior, Step, Words, Workflow, cascade
+from app.workflow.engine import REASON, Context, Field, Guard, Prior, Step, Workflow, cascade
+from app.workflow.filing_office import (
+    by_regulator,
+    final_or_regulator,
+    holds,
+    holds_as_city,
+    is_own,
+    reviewers,
+    reviews,
+    sent_it_away,
+)
 from app.workflow.live import NOT_COMPULSORY, live_item_of
+from app.workflow.words import Words
 from models.attachment import Attachment
 from models.enums import FilingState, InstrumentState, Level, Role
 from models.filing import Filing
@@ -20,29 +30,6 @@ from models.organisation import Institute
 
 S = FilingState
 IMG = frozenset({Role.IMG})
-
-
-def is_own(filing: Filing, actor: Principal) -> bool:
-    return filing.unit_id == actor.unit_id
-
-
-def holds(filing: Filing, actor: Principal) -> bool:
-    """The actor's institute must act now; former holders only read (must-never case 37)."""
-    return actor.institute_id is not None and filing.holder_institute_id == actor.institute_id
-
-
-def holds_as_city(filing: Filing, actor: Principal) -> bool:
-    """Only a city institute dispatches or transfers (ROLES: level rules)."""
-    return holds(filing, actor) and actor.institute_level == Level.CITY
-
-
-def sent_it_away(filing: Filing, actor: Principal) -> bool:
-    hops = filing.route or []
-    return bool(hops) and hops[-1].get("institute") == actor.institute_id
-
-
-def final_or_regulator(filing: Filing, actor: Principal) -> bool:
-    return actor.has(Role.REG) or filing.final_institute_id == actor.institute_id
 
 
 def _declared(ctx: Context) -> str | None:
@@ -98,7 +85,11 @@ def _pv_certificate(ctx: Context) -> str | None:
 def _capable(ctx: Context) -> str | None:
     day = clock.today()
     held = authorised(ctx.session, ctx.obj.holder_institute_id, ctx.obj.instrument.category_id, day)
-    return None if held else "本机构未获该项目授权或授权已过期，请分派或转送。"
+    if held:
+        return None
+    if ctx.actor.has(Role.REG):
+        return "受理机构未获该项目授权或授权已过期，请由该机构分派、转送，或退回申请方。"
+    return "本机构未获该项目授权或授权已过期，请分派或转送。"
 
 
 def _target(ctx: Context) -> Institute | None:
@@ -120,6 +111,15 @@ def _inside_city(ctx: Context) -> str | None:
         return "只能分派至本市所辖区县机构。"
     refused = any(h.get("institute") == target.id and h.get("step") == "refuse" for h in ctx.obj.route)
     return "该机构已退回过本器具，请选择其他机构。" if refused else None
+
+
+def _target_capable(ctx: Context) -> str | None:
+    """A warning and no bar: the register of capabilities may lag behind."""
+    target = _target(ctx)
+    if target is None or ctx.data.get("unregistered_ok"):
+        return None
+    held = authorised(ctx.session, target.id, ctx.obj.instrument.category_id, clock.today())
+    return None if held else "该机构未登记此项能力，确定分派？仍要分派的请勾选确认。"
 
 
 def _province_allowed(ctx: Context) -> str | None:
@@ -187,6 +187,16 @@ def _approve(ctx: Context) -> None:
     cascade(ctx, ctx.obj.instrument, "filing_ok", change=fix_institute)
 
 
+def _confirm(ctx: Context) -> None:
+    """Whoever confirms approves with it, unless the administration does that."""
+    if not by_regulator():
+        _approve(ctx)
+
+
+def _confirmed_goes(ctx: Context) -> FilingState | None:
+    return S.TO_PROCESS if by_regulator() else None
+
+
 def _back_to_unit(ctx: Context) -> None:
     ctx.obj.decided_at = clock.now()
     ctx.obj.return_kind = ctx.data.get("kind") or ctx.obj.return_kind
@@ -228,6 +238,7 @@ RETURN_KIND = Field(
     "choice",
     choices=(("incomplete", "资料不完整"), ("not_listed", "不属于强检目录"), ("other", "其他")),
 )
+UNREGISTERED = Field("unregistered_ok", "该机构未登记此项能力的，仍要分派", "tick", required=False)
 SUBMIT_NEEDS = (
     INSTITUTE_FIELD,
     Field("declaration", "责任声明", "tick"),
@@ -303,8 +314,9 @@ FILING = Workflow(
             "审核通过",
             (S.SUBMITTED, S.TO_PROCESS),
             S.APPROVED,
-            RECEPTION,
-            relation=holds,
+            RECEPTION | REGULATOR,
+            whose=reviewers,
+            relation=reviews,
             switch="filing",
             guards=(Guard("capable", _capable, fix=_own_capabilities),),
             effects=(_approve,),
@@ -317,8 +329,9 @@ FILING = Workflow(
             "退回",
             (S.SUBMITTED, S.TO_PROCESS),
             S.RETURNED,
-            RECEPTION,
-            relation=holds,
+            RECEPTION | REGULATOR,
+            whose=reviewers,
+            relation=reviews,
             switch="filing",
             needs=(RETURN_KIND, REASON),
             effects=(_back_to_unit,),
@@ -334,9 +347,12 @@ FILING = Workflow(
             RECEPTION,
             relation=holds_as_city,
             switch="filing.dispatch",
-            needs=(INSTITUTE_FIELD,),
+            needs=(INSTITUTE_FIELD, UNREGISTERED),
             effects=(_hand_on,),
-            guards=(Guard("inside_city", _inside_city, needs_input=True, fix=None),),
+            guards=(
+                Guard("inside_city", _inside_city, needs_input=True, fix=None),
+                Guard("target_capable", _target_capable, needs_input=True, fix=None),
+            ),
             basis="S4 §四.3, §四.4",
         ),
         Step(
@@ -375,8 +391,9 @@ FILING = Workflow(
             RECEPTION,
             relation=holds,
             switch="filing",
+            goes=_confirmed_goes,
             guards=(Guard("capable", _capable, fix=_own_capabilities),),
-            effects=(_approve,),
+            effects=(_confirm,),
             primary=True,
             bulk=True,
             basis="S4 §四.3",
@@ -458,9 +475,3 @@ FILING = Workflow(
         Step("close", "终止", tuple(s for s in S if s is not S.CLOSED), S.CLOSED, SYSTEM, basis="S4 §三"),
     ),
 )
-
-
-def live_filing(session: object, instrument_id: int) -> Filing | None:
-    """The one filing of an instrument that is not closed (I-20)."""
-    statement = select(Filing).where(Filing.instrument_id == instrument_id, Filing.state != S.CLOSED)
-    return session.execute(statement.execution_options(unscoped=True)).scalars().first()  # type: ignore[attr-defined]

@@ -15,7 +15,6 @@ from app.workflow.engine import (
     Guard,
     Prior,
     Step,
-    Words,
     Workflow,
 )
 from app.workflow.lifecycle import (
@@ -37,6 +36,7 @@ from app.workflow.lifecycle import (
 )
 from app.workflow.live import live_item_of, live_item_sentence, rival_of
 from app.workflow.transfer import take_over, transfer_goes
+from app.workflow.words import Words
 from models.enums import InstrumentState, Role
 from models.instrument import Instrument
 

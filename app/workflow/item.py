@@ -10,12 +10,11 @@ from sqlalchemy.orm import Session
 from app import clock
 from app.access.principal import Principal
 from app.access.roles import RECEPTION, SYSTEM, UNIT
-from app.profiles import setting
-from app.workflow.appointment_rules import CONFIRMED
+from app.workflow.appointment_rules import accepted_stays
 from app.workflow.authorisation import lapsed
 from app.workflow.commission_rules import task_of
 from app.workflow.engine import ABOVE, REASON, REASON_OPTIONAL, Context, Field, Guard, Step, Workflow, cascade
-from app.workflow.live import live_item_of
+from app.workflow.live import live_filing_of, live_item_of
 from app.workflow.slots import WITHOUT_PLACES, give_back
 from models.appointment import Appointment, AppointmentItem
 from models.enums import AppointmentState, DeliveryMode, ItemState, Role, TaskState
@@ -42,7 +41,7 @@ def _still_free(ctx: Context) -> str | None:
     if rival is None or rival.id == ctx.obj.id:
         return None
     instrument = ctx.obj.instrument
-    return f"器具“{instrument.name} {instrument.serial_no}”已在其他预约单中，不能恢复。"
+    return f"器具“{instrument.name} {instrument.serial_no}”已在预约单{rival.appointment.number or '草稿'}中，不能恢复。"
 
 
 def _authorised_today(ctx: Context) -> str | None:
@@ -106,6 +105,12 @@ def _not_received(ctx: Context) -> None:
     ctx.obj.received_at = None
 
 
+def _never_there(ctx: Context) -> None:
+    """What was given up before it went to an institute was never that institute's to read."""
+    if not ctx.obj.snapshot:  # taken on the day of the assignment
+        ctx.obj.institute_id = None
+
+
 def _through_task(ctx: Context) -> str | None:
     """Where the counter made a task, the person it was given to begins it there."""
     if ctx.actor.is_system or task_of(ctx.session, ctx.obj.id) is None:
@@ -137,11 +142,10 @@ def _free_place(ctx: Context) -> None:
 
 
 def _not_confirmed(ctx: Context) -> str | None:
-    """S4 §五.3: once the institute has confirmed, only the institute takes an instrument out of the order."""
+    """S4 §五.3: once the institute has confirmed, only the institute takes an instrument out of the order; S2 §2.2: it is
+    asked for on the order."""
     follows = ctx.actor.is_system or ctx.session.info.get("header_moves")
-    if follows or ctx.obj.state != S.ACCEPTED or setting("appointment", "cancel_accepted"):
-        return None
-    return CONFIRMED
+    return None if follows or ctx.obj.state != S.ACCEPTED else accepted_stays()
 
 
 def _return_filing(ctx: Context) -> None:
@@ -149,9 +153,7 @@ def _return_filing(ctx: Context) -> None:
     ctx.obj.return_kind = ctx.data.get("kind")
     if ctx.data.get("kind") != "mismatch":
         return
-    from app.workflow.filing import live_filing
-
-    filing = live_filing(ctx.session, ctx.obj.instrument_id)
+    filing = live_filing_of(ctx.session, ctx.obj.instrument_id)
     if filing is not None and filing.state == "approved":
         cascade(ctx, filing, "counter_return", {"reason": ctx.data.get("reason")})
 
@@ -223,7 +225,7 @@ ITEM = Workflow(
             RECEPTION | SYSTEM,
             relation=at_mine,
             needs=(REASON,),
-            effects=(_free_place, settle_header),
+            effects=(_never_there, _free_place, settle_header),
             danger=True,
             bulk=True,
             basis="S1 §4.3 回执单; S4 §五.2",
@@ -237,7 +239,7 @@ ITEM = Workflow(
             relation=is_own,
             needs=(REASON_OPTIONAL,),
             guards=(Guard("confirmed", _not_confirmed, fix=None),),
-            effects=(_free_place, settle_header),
+            effects=(_never_there, _free_place, settle_header),
             danger=True,
             bulk=True,
             basis="S1 §4.3",

@@ -182,9 +182,13 @@ def line_of(ctx: Context, before: str | None, after: str, caused_by: str | None,
     its number already, so that causes stand before their consequences."""
     line = _line(ctx.workflow, ctx.obj, ctx.step.name, before, after, actor)
     line.caused_by, line.input = caused_by, for_log({key: plain(value) for key, value in ctx.data.items()})
-    if ctx.step.effects:
+    needed = bool(ctx.step.effects)
+    number = next_number(ctx.session, needed=needed)
+    if number is None and needed:
         with ctx.session.no_autoflush:
-            line.id = next_number(ctx.session) or ctx.session.scalar(NEXT)
+            number = ctx.session.scalar(NEXT)
+    if number is not None:
+        line.id = number
     return line
 
 

@@ -29,23 +29,24 @@ GONE = (InstrumentState.PURGED, InstrumentState.MERGED, InstrumentState.FORMER)
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """Answers for a chunk of instruments, read together."""
+    """Answers for a chunk of instruments, read together; what was not read is None and asked one by one."""
 
     ids: frozenset[int]
     live: dict[int, AppointmentItem]
-    booked: frozenset[int]
-    verified: frozenset[int]
-    filed: frozenset[int]
-    filings: dict[int, Filing]
-    rivals: dict[int, int] | None
+    booked: frozenset[int] | None = None
+    verified: frozenset[int] | None = None
+    filed: frozenset[int] | None = None
+    filings: dict[int, Filing] | None = None
+    rivals: dict[int, int] | None = None
 
 
 @contextmanager
-def foreseen(session: Session, instrument_ids: Iterable[int]) -> Iterator[None]:
-    """Answer the questions below for these instruments from one reading. Hold their row locks when the answers decide
-    something: booking and filing lock the instrument first, so nothing changes meanwhile."""
-    before = session.info.get("foreseen")
-    session.info["foreseen"] = _read(session, frozenset(instrument_ids))
+def foreseen(session: Session, instrument_ids: Iterable[int], *, live_only: bool = False) -> Iterator[None]:
+    """Answer the questions below for these instruments from one reading, or only who stands in a live item: booking asks
+    no more. Hold their row locks when the answers decide something: booking and filing lock the instrument first, so
+    nothing changes meanwhile."""
+    before, ids = session.info.get("foreseen"), frozenset(instrument_ids)
+    session.info["foreseen"] = Facts(ids, _live(session, ids)) if live_only else _read(session, ids)
     try:
         yield
     finally:
@@ -57,15 +58,11 @@ def _read(session: Session, ids: frozenset[int]) -> Facts:
         statement = select(column).where(column.in_(ids), *conditions).distinct()
         return frozenset(session.execute(statement.execution_options(unscoped=True)).scalars())
 
-    live = select(AppointmentItem).where(
-        AppointmentItem.instrument_id.in_(ids), AppointmentItem.state.in_(LIVE_ITEM_STATES)
-    )
-    items = session.execute(live.execution_options(unscoped=True)).scalars()
     filings = select(Filing).where(Filing.instrument_id.in_(ids), Filing.state != FilingState.CLOSED)
     filed = session.execute(filings.execution_options(unscoped=True)).scalars()
     return Facts(
         ids - keys(Instrument.merged_into_id),  # those that took in others are asked one by one
-        {item.instrument_id: item for item in items},
+        _live(session, ids),
         keys(AppointmentItem.instrument_id, AppointmentItem.state != "pending"),
         keys(Certificate.instrument_id, Certificate.state.in_(PUBLISHED)),
         keys(Filing.instrument_id, Filing.final_institute_id.is_not(None)),
@@ -74,16 +71,26 @@ def _read(session: Session, ids: frozenset[int]) -> Facts:
     )
 
 
-def _facts(session: Session, instrument_id: int) -> Facts | None:
+def _live(session: Session, ids: frozenset[int]) -> dict[int, AppointmentItem]:
+    statement = select(AppointmentItem).where(
+        AppointmentItem.instrument_id.in_(ids), AppointmentItem.state.in_(LIVE_ITEM_STATES)
+    )
+    items = session.execute(statement.execution_options(unscoped=True)).scalars()
+    return {item.instrument_id: item for item in items}
+
+
+def _facts(session: Session, instrument_id: int, name: str) -> Any:
+    """The answers of that name, when they were read for the instrument."""
     info = getattr(session, "info", None) or {}
     facts: Facts | None = info.get("foreseen")
-    return facts if facts is not None and instrument_id in facts.ids else None
+    return getattr(facts, name) if facts is not None and instrument_id in facts.ids else None
 
 
 def live_item_of(session: Session, instrument_id: int) -> AppointmentItem | None:
     """The one live item an instrument stands in, if any (I-1)."""
-    if (facts := _facts(session, instrument_id)) is not None:
-        return facts.live.get(instrument_id)
+    if (facts := _facts(session, instrument_id, "live")) is not None:
+        found: AppointmentItem | None = facts.get(instrument_id)
+        return found
     statement = select(AppointmentItem).where(
         AppointmentItem.instrument_id == instrument_id, AppointmentItem.state.in_(LIVE_ITEM_STATES)
     )
@@ -92,8 +99,9 @@ def live_item_of(session: Session, instrument_id: int) -> AppointmentItem | None
 
 def live_filing_of(session: Session, instrument_id: int) -> Filing | None:
     """The filing of an instrument that is not closed, if any."""
-    if (facts := _facts(session, instrument_id)) is not None:
-        return facts.filings.get(instrument_id)
+    if (facts := _facts(session, instrument_id, "filings")) is not None:
+        found: Filing | None = facts.get(instrument_id)
+        return found
     live = select(Filing).where(Filing.instrument_id == instrument_id, Filing.state != FilingState.CLOSED)
     return session.execute(live.execution_options(unscoped=True)).scalars().first()
 
@@ -120,8 +128,8 @@ def live_business(session: Session, *, unit_id: int) -> int:
 
 def ever_verified(session: Session, instrument_id: int) -> bool:
     """Whether any certificate of the instrument was ever issued."""
-    if (facts := _facts(session, instrument_id)) is not None:
-        return instrument_id in facts.verified
+    if (facts := _facts(session, instrument_id, "verified")) is not None:
+        return instrument_id in facts
     statement = select(Certificate.id).where(
         of_family(session, Certificate.instrument_id, instrument_id), Certificate.state.in_(PUBLISHED)
     )
@@ -130,8 +138,8 @@ def ever_verified(session: Session, instrument_id: int) -> bool:
 
 def ever_booked(session: Session, instrument_id: int) -> bool:
     """Whether the instrument ever stood in an appointment that was more than a draft."""
-    if (facts := _facts(session, instrument_id)) is not None:
-        return instrument_id in facts.booked
+    if (facts := _facts(session, instrument_id, "booked")) is not None:
+        return instrument_id in facts
     statement = select(AppointmentItem.id).where(
         AppointmentItem.instrument_id == instrument_id, AppointmentItem.state != "pending"
     )
@@ -140,8 +148,8 @@ def ever_booked(session: Session, instrument_id: int) -> bool:
 
 def ever_filed(session: Session, instrument_id: int) -> bool:
     """Whether an institute ever approved a filing of the instrument."""
-    if (facts := _facts(session, instrument_id)) is not None:
-        return instrument_id in facts.filed
+    if (facts := _facts(session, instrument_id, "filed")) is not None:
+        return instrument_id in facts
     statement = select(Filing.id).where(Filing.instrument_id == instrument_id, Filing.final_institute_id.is_not(None))
     return session.execute(statement.execution_options(unscoped=True)).first() is not None
 
@@ -177,9 +185,9 @@ def forget_rivals(session: Session) -> None:
 def rival_of(session: Session, instrument: Any) -> int | None:
     """Another instrument of the unit that is in the ledger with the same key (I-19). The states stand in the statement
     itself, so that the partial unique index answers it also from a prepared plan."""
-    facts = _facts(session, instrument.id)
-    if facts is not None and facts.rivals is not None:
-        return facts.rivals.get(instrument.id)
+    if (facts := _facts(session, instrument.id, "rivals")) is not None:
+        found: int | None = facts.get(instrument.id)
+        return found
     return rival_with(session, instrument.unit_id, instrument.dup_key, instrument.id)
 
 

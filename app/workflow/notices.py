@@ -2,130 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from app.access.principal import Principal
+from app.profiles import setting
 from app.workflow.engine import NOTICES, Context
-from app.workflow.outgoing import enqueue_mail, message
+from app.workflow.filing_office import by_regulator
+from app.workflow.outgoing import enqueue_mail, message, messages
+from app.workflow.recipients import (
+    Recipients,
+    accounts_of,
+    applicant,
+    assignee,
+    body,
+    counterpart,
+    county_regulator,
+    giver,
+    institute,
+    institute_if_whole,
+    order_counterpart,
+    other_side,
+    owner,
+    receiver,
+    reviewers,
+    unit,
+    unit_if_any,
+    unless_bulk,
+    waits_for_unit,
+)
 from models.account import Account
 from models.appointment import Appointment
-from models.enums import AccountState, LineOutcome, Role
+from models.enums import LineOutcome, Role
 from models.instrument import Instrument
 from models.job import BulkLine
 
-Recipients = Callable[[Context], Iterable[Account]]
 Text = Callable[[Context], str]
-
-
-def _accounts(session: Session, *conditions: Any) -> list[Account]:
-    statement = select(Account).where(Account.state == AccountState.ACTIVE, *conditions).order_by(Account.id)
-    return list(session.execute(statement.execution_options(unscoped=True)).unique().scalars())
-
-
-def unit(ctx: Context) -> list[Account]:
-    """Everybody acting for the row's unit."""
-    return _accounts(ctx.session, Account.unit_id == ctx.obj.unit_id)
-
-
-def institute(*roles: Role) -> Recipients:
-    """Staff of the row's institute (of a filing: the holder) with one of the roles."""
-
-    def find(ctx: Context) -> list[Account]:
-        body = getattr(ctx.obj, "holder_institute_id", None) or getattr(ctx.obj, "institute_id", None)
-        if body is None:
-            return []
-        return _accounts(ctx.session, Account.institute_id == body, Account.roles.overlap([r.value for r in roles]))
-
-    return find
-
-
-def county_regulator(ctx: Context) -> list[Account]:
-    """Regulators whose area is exactly the county of use."""
-    return _accounts(ctx.session, Account.area == ctx.obj.use_division)
-
-
-def unless_bulk(recipients: Recipients) -> Recipients:
-    """Not for every row of a bulk act: its end is told once (app.operations.bulk)."""
-    return lambda ctx: [] if ctx.session.info.get("bulk_act") else recipients(ctx)
-
-
-def counterpart(ctx: Context) -> list[Account]:
-    """The county when the unit acts, the unit when the county does."""
-    return unit(ctx) if ctx.actor.has(Role.REG) else county_regulator(ctx)
-
-
-def giver(ctx: Context) -> list[Account]:
-    """Of a transfer: the main account of the unit that asks."""
-    return _accounts(ctx.session, Account.unit_id == ctx.obj.unit_id, Account.roles.contains([Role.ENT.value]))
-
-
-def receiver(ctx: Context) -> list[Account]:
-    """Of a transfer: the main account of the unit that is asked."""
-    body_id = ctx.obj.receiver_unit_id
-    return _accounts(ctx.session, Account.unit_id == body_id, Account.roles.contains([Role.ENT.value]))
-
-
-def unit_if_any(ctx: Context) -> list[Account]:
-    """Everybody of the unit, where one is known."""
-    return unit(ctx) if ctx.obj.unit_id is not None else []
-
-
-def assignee(ctx: Context) -> list[Account]:
-    """The verifier of a task."""
-    return _accounts(ctx.session, Account.id == ctx.obj.verifier_id)
-
-
-def waits_for_unit(ctx: Context) -> list[Account]:
-    """The unit, when it is the one who is waited for."""
-    return unit(ctx) if ctx.data.get("kind") == "customer" else []
-
-
-def institute_if_whole(ctx: Context) -> list[Account]:
-    """Reception, when the application was not split: each order of a split tells its own institute."""
-    return list(institute(Role.REC, Role.IMG)(ctx)) if ctx.obj.state == "submitted" else []
-
-
-def order_counterpart(ctx: Context) -> list[Account]:
-    """Whoever did not change the order."""
-    return list(institute(Role.REC, Role.IMG)(ctx)) if ctx.actor.unit_id == ctx.obj.unit_id else unit(ctx)
-
-
-def reviewers(ctx: Context) -> list[Account]:
-    """Who reviews a registration: reception of the chosen institute, or administrators."""
-    chosen = ctx.obj.reviewer_institute_id
-    if chosen is None:
-        return _accounts(ctx.session, Account.roles.contains([Role.ADM.value]))
-    return _accounts(
-        ctx.session, Account.institute_id == chosen, Account.roles.overlap([Role.REC.value, Role.IMG.value])
-    )
-
-
-def owner(ctx: Context) -> list[Account]:
-    """The account itself, whatever its state: a returned registrant must learn why."""
-    return [ctx.obj]
-
-
-def applicant(ctx: Context) -> list[Account]:
-    """The person who asked."""
-    return [ctx.obj.account]
-
-
-def body(ctx: Context) -> list[Account]:
-    """Who decides for the body of an affiliation: the main account, or the managers of the institute."""
-    if ctx.obj.unit_id is not None:
-        return _accounts(ctx.session, Account.unit_id == ctx.obj.unit_id, Account.roles.contains([Role.ENT.value]))
-    return _accounts(
-        ctx.session, Account.institute_id == ctx.obj.institute_id, Account.roles.contains([Role.IMG.value])
-    )
-
-
-def other_side(ctx: Context) -> list[Account]:
-    """Of an affiliation: whoever did not act."""
-    return body(ctx) if ctx.actor.account_id == ctx.obj.account_id else [ctx.obj.account]
 
 
 def _registrant(ctx: Context) -> str:
@@ -174,8 +89,19 @@ def _restored(ctx: Context) -> str:
     return f"预约单{ctx.obj.number}已恢复{when}。"
 
 
+def _auto_withdrawn(ctx: Context) -> str:
+    days = setting("appointment", "extended_workdays" if ctx.obj.extended else "deadline_workdays")
+    return f"预约单{ctx.obj.number}超过{days}个工作日未送检，系统已自动撤销，可申请恢复。"
+
+
 def _new_order(ctx: Context) -> str:
     return f"有新的预约单待受理：{ctx.obj.number}"
+
+
+def _voided(ctx: Context) -> str:
+    """A visit that never became a 委托单 has no number to be named by."""
+    what = f"委托单{ctx.obj.number}" if ctx.obj.number else f"预约单{ctx.obj.appointment}的送检登记"
+    return f"{what}已作废，原因：{ctx.obj.reason}"
 
 
 def _confirmed(ctx: Context) -> str:
@@ -209,6 +135,14 @@ FILING_INSTITUTE = {
 }
 
 
+FILING_REGULATOR = {"submit": "有新的备案申请待审核。", "confirm": "有备案已由接收机构确认，待审核。"}
+"""For the county, where it decides and not the institute."""
+
+
+def reviewing_county(ctx: Context) -> list[Account]:
+    return county_regulator(ctx) if by_regulator() else []
+
+
 def _filing_body(step: str, row: Any) -> int | None:
     """Whose reception is told: whoever holds the filing now; of a confirmation the city that sent it, of a recall or a
     withdrawal whoever held it before."""
@@ -231,15 +165,22 @@ def _reception(ctx: Context) -> list[Account]:
 
 def reception_of(session: Session, institute_id: int) -> list[Account]:
     """Who receives filings at an institute."""
-    return _accounts(
+    return accounts_of(
         session, Account.institute_id == institute_id, Account.roles.overlap([Role.REC.value, Role.IMG.value])
+    )
+
+
+def _filing_word(step: str, row: Any) -> str:
+    """What a step means for the unit; who only confirms has not decided where the administration does."""
+    return (
+        "备案已由接收机构确认，待监管部门审核" if row.state == "to_process" and step == "confirm" else FILING_UNIT[step]
     )
 
 
 def _filing_sentence(step: str) -> Text:
     def said(ctx: Context) -> str:
         why = str(ctx.data.get("reason") or "").strip()
-        return f"{FILING_UNIT[step]}：{_instrument(ctx)}" + (f"，原因：{why}" if why else "")
+        return f"{_filing_word(step, ctx.obj)}：{_instrument(ctx)}" + (f"，原因：{why}" if why else "")
 
     return said
 
@@ -251,6 +192,8 @@ def _of_filing(step: str) -> list[tuple[Recipients, Text, bool]]:
         found.append((unless_bulk(unit), _filing_sentence(step), False))
     if step in FILING_INSTITUTE:
         found.append((unless_bulk(_reception), lambda _c: FILING_INSTITUTE[step], False))
+    if step in FILING_REGULATOR:
+        found.append((unless_bulk(reviewing_county), lambda _c: FILING_REGULATOR[step], False))
     return found
 
 
@@ -319,7 +262,7 @@ TABLE: dict[tuple[str, str], list[tuple[Recipients, Text, bool]]] = {
     ("commission", "open"): [(unit, lambda c: f"委托单{c.obj.number}已受理，预计{c.obj.promised_on}完成。", True)],
     ("commission", "all_done"): [(unit, lambda c: f"委托单{c.obj.number}已完检，请持本短信领取。", True)],
     ("commission", "reset_secret"): [(unit, lambda c: f"委托单{c.obj.number}的客户密码已重置。", False)],
-    ("commission", "void"): [(unit, lambda c: f"委托单{c.obj}已作废，原因：{c.obj.reason}", True)],
+    ("commission", "void"): [(unit, _voided, True)],
     ("task", "assign"): [(assignee, lambda c: f"有新的检定任务：{_instrument(c)}", False)],
     ("task", "pause"): [(waits_for_unit, lambda c: f"{_instrument(c)}的检定暂停，待您处理。{_why(c)}", True)],
     ("task", "ask_abort"): [(institute(Role.IMG), lambda c: f"检定员提出终止检定：{_instrument(c)}。{_why(c)}", False)],
@@ -347,9 +290,7 @@ TABLE: dict[tuple[str, str], list[tuple[Recipients, Text, bool]]] = {
     ("appointment", "request_restore"): [
         (institute(Role.REC, Role.IMG), lambda c: f"预约单{c.obj.number}申请恢复，请处理。", False)
     ],
-    ("appointment", "auto_withdraw"): [
-        (unit, lambda c: f"预约单{c.obj.number}超过期限未送检，系统已自动撤销，可申请恢复。", True)
-    ],
+    ("appointment", "auto_withdraw"): [(unit, _auto_withdrawn, True)],
     ("appointment", "lose_slot"): [
         (unit, lambda c: f"预约单{c.obj.number}的预约时段已过，检定机构未答复，请改期选择新的时段。", True),
         (institute(Role.IMG), lambda c: f"预约单{c.obj.number}的预约时段已过仍未受理，请尽快处理。", False),
@@ -374,7 +315,14 @@ TABLE: dict[tuple[str, str], list[tuple[Recipients, Text, bool]]] = {
     ("certificate", "submit"): [(institute(Role.VER), lambda _c: "有证书待核验。", False)],
     ("certificate", "check"): [(institute(Role.APR), lambda _c: "有证书待批准签发。", False)],
     ("certificate", "publish"): [(unit, lambda c: f"{_instrument(c)}检定{_result_word(c)}，证书可下载。", True)],
-    ("certificate", "revoke"): [(unit, lambda c: f"证书{c.obj.number}已撤销，原因：{c.obj.reason}", True)],
+    ("certificate", "revoke"): [
+        (unit, lambda c: f"证书{c.obj.number}已撤销，原因：{c.obj.reason}", True),
+        (county_regulator, lambda c: f"证书{c.obj.number}已撤销，原因：{c.obj.reason}", False),
+    ],
+    ("certificate", "correct"): [
+        (unit, lambda c: f"证书{c.obj.number}已更正，原因：{c.obj.reason}", True),
+        (county_regulator, lambda c: f"证书{c.obj.number}已更正，原因：{c.obj.reason}", False),
+    ],
 }
 LINKS = {
     "filing": "filings",
@@ -397,10 +345,11 @@ def notify(ctx: Context, _before: str | None) -> None:
         sentence = text(ctx)
         key = f"{ctx.workflow.name}-{ctx.obj.id}-{ctx.step.name}-{ctx.obj.version}"
         link = f"/{LINKS.get(ctx.workflow.name, 'items')}/show/{ctx.obj.id}"
-        for account in recipients(ctx):
-            own = OWN_PAGES.get(ctx.workflow.name)
-            mine = own is not None and account.id == getattr(ctx.obj, "account_id", None)
-            message(ctx.session, account.id, sentence, "", own if mine else link, key=key)
+        own, mine = OWN_PAGES.get(ctx.workflow.name), getattr(ctx.obj, "account_id", None)
+        told = list(recipients(ctx))
+        links = [(account.id, own if own is not None and account.id == mine else link) for account in told]
+        messages(ctx.session, links, sentence, key=key)
+        for account in told:
             if by_mail and account.email:
                 enqueue_mail(ctx.session, account.email, sentence, sentence, key=f"{key}-{account.id}")
     if ctx.workflow.name == "certificate" and ctx.step.name == "publish" and ctx.obj.conclusion == "fail":
@@ -416,7 +365,7 @@ def tell_of_bulk(session: Session, job_id: int, actor: Principal, word: str) -> 
     statement = select(place, func.count()).where(*lines).group_by(place).execution_options(unscoped=True)
     for body_id, count in session.execute(statement).tuples().all():
         told = Account.unit_id == body_id if by_unit else Account.area == body_id
-        for account in _accounts(session, told):
+        for account in accounts_of(session, told):
             sentence = f"{actor.body or actor.name}批量{word}器具{count}台。"
             key = f"bulk-{job_id}-{account.id}"
             message(session, account.id, sentence, "", "/instruments/list/", key=key)
@@ -431,8 +380,8 @@ def tell_of_filings(session: Session, step: str, rows: list[Any], reason: str = 
     if step in FILING_UNIT:
         for unit_id, mine in _by(rows, lambda row: row.unit_id).items():
             what = _instrument_of(session, mine[0]) if len(mine) == 1 else f"{len(mine)}台器具"
-            sentence = f"{FILING_UNIT[step]}：{what}{why}"
-            for account in _accounts(session, Account.unit_id == unit_id):
+            sentence = f"{_filing_word(step, mine[0])}：{what}{why}"
+            for account in accounts_of(session, Account.unit_id == unit_id):
                 message(session, account.id, sentence, "", _filings_link(mine), key=stamp)
     if step in FILING_INSTITUTE:
         for institute_id, theirs in _by(rows, lambda row: _filing_body(step, row)).items():
@@ -441,6 +390,11 @@ def tell_of_filings(session: Session, step: str, rows: list[Any], reason: str = 
                 sentence = f"{sentence.removesuffix('。')}：{len(theirs)}台器具"
             for account in reception_of(session, institute_id) if institute_id else []:
                 message(session, account.id, sentence, "", _filings_link(theirs), key=stamp)
+    if step in FILING_REGULATOR and by_regulator():
+        for area, here in _by(rows, lambda row: row.use_division).items():
+            sentence = f"{FILING_REGULATOR[step].removesuffix('。')}：{len(here)}台器具"
+            for account in accounts_of(session, Account.area == area):
+                message(session, account.id, sentence, "", _filings_link(here), key=stamp)
 
 
 def _by(rows: list[Any], key: Callable[[Any], Any]) -> dict[Any, list[Any]]:

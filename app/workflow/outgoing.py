@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from sqlalchemy.dialects.postgresql import insert
@@ -46,7 +46,17 @@ def message(
     session: Session, account_id: int, subject: str, body: str = "", link: str | None = None, *, key: str
 ) -> None:
     """A site message, once per recipient and cause."""
-    statement = insert(Message).values(
-        account_id=account_id, subject=subject[:200], body=body[:1000], link=link, key=key[:120]
-    )
-    session.execute(statement.on_conflict_do_nothing(index_elements=["account_id", "key"]))
+    messages(session, [(account_id, link)], subject, body, key=key)
+
+
+def messages(
+    session: Session, recipients: Iterable[tuple[int, str | None]], subject: str, body: str = "", *, key: str
+) -> None:
+    """The same to several people, each with the address that it leads to."""
+    rows = [
+        {"account_id": account_id, "subject": subject[:200], "body": body[:1000], "link": link, "key": key[:120]}
+        for account_id, link in recipients
+    ]
+    if rows:
+        statement = insert(Message).values(rows)
+        session.execute(statement.on_conflict_do_nothing(index_elements=["account_id", "key"]))

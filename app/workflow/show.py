@@ -7,10 +7,10 @@ from app.workflow.engine import Prior, Step, Workflow
 from models.enums import Role
 
 
-def roles_of(step: Step) -> str:
-    """受理员、机构负责人 …"""
+def roles_of(step: Step, *, here: bool = False) -> str:
+    """受理员、机构负责人 …; with `here` those of this deployment alone."""
     order = list(Role)
-    return "、".join(LABELS[r] for r in sorted(step.by, key=order.index))
+    return "、".join(LABELS[r] for r in sorted(step.takers if here else step.by, key=order.index))
 
 
 def target_of(workflow: Workflow, step: Step) -> str:

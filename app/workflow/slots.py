@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from sqlalchemy import update
+from sqlalchemy import inspect, select, update
 from sqlalchemy.orm import Session
 
 from app import clock
@@ -40,19 +40,22 @@ def held_places(header: str, items: Iterable[str]) -> int:
 
 def take(session: Session, slot_id: int, places: int) -> None:
     """Take `places`; raises ConflictError when the slot is full, closed or past."""
-    slot = session.get(Slot, slot_id, execution_options={"unscoped": True})
-    if slot is None or slot.closed or slot.day < clock.today():
-        raise InvalidInputError("该时段不可预约，请选择其他时段。", field="slot_id")
+    open_slot = (Slot.id == slot_id, Slot.closed.is_(False), Slot.day >= clock.today())
     statement = (
         update(Slot)
-        .where(Slot.id == slot_id, Slot.closed.is_(False), Slot.taken + places <= Slot.capacity)
+        .where(*open_slot, Slot.taken + places <= Slot.capacity)
         .values(taken=Slot.taken + places)
         .returning(Slot.id)
         .execution_options(unscoped=True, synchronize_session=False)
     )
     if session.execute(statement).first() is None:
+        asked = select(Slot.id).where(*open_slot).execution_options(unscoped=True)
+        if session.scalar(asked) is None:
+            raise InvalidInputError("该时段不可预约，请选择其他时段。", field="slot_id")
         raise ConflictError("该时段已约满，请选择其他时段。", field="slot_id")
-    session.expire(slot)
+    known = session.identity_map.get(inspect(Slot).identity_key_from_primary_key((slot_id,)))
+    if known is not None:
+        session.expire(known)
 
 
 def give_back(session: Session, slot_id: int, places: int) -> None:

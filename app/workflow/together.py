@@ -21,12 +21,13 @@ _OPEN = "steps_together"
 
 
 class Batch:
-    """What is open: the locked rows by model and key, numbers for their lines, how often the engine has written, and
-    answers that whoever is asked of every row may keep until the end."""
+    """What is open: the locked rows by model and key, numbers for their lines (or for every line), how often the engine
+    has written, and answers that whoever is asked of every row may keep until the end."""
 
     def __init__(self, rows: Iterable[Any]) -> None:
         self.rows: dict[tuple[type[Any], Any], Any] = {(type(row), row.id): row for row in rows}
         self.numbers: deque[int] = deque()
+        self.all_numbered = False
         self.written = 0
         self.answers: dict[str, Any] = {}
 
@@ -39,7 +40,8 @@ def together(session: Session, rows: Iterable[Any]) -> Iterator[Batch]:
     what the database says; the caller's savepoint decides what remains.
     """
     batch = Batch(rows)
-    batch.numbers.extend(session.execute(NUMBERS, {"count": len(batch.rows)}).scalars())
+    if batch.rows:
+        _ask_numbers(session, batch, len(batch.rows))
     session.info[_OPEN] = batch
     try:
         with session.no_autoflush:
@@ -48,6 +50,19 @@ def together(session: Session, rows: Iterable[Any]) -> Iterator[Batch]:
                 session.flush()
     finally:
         session.info.pop(_OPEN, None)
+
+
+def hold(session: Session, batch: Batch, rows: Iterable[Any]) -> None:
+    """Take in rows that the caller has just made or locked, and ask for a number for the line of each, so that lines of
+    causes and consequences go to the database in one statement."""
+    found = list(rows)
+    batch.rows |= {(type(row), row.id): row for row in found}
+    batch.all_numbered = True
+    _ask_numbers(session, batch, len(found))
+
+
+def _ask_numbers(session: Session, batch: Batch, count: int) -> None:
+    batch.numbers.extend(session.execute(NUMBERS, {"count": count}).scalars())
 
 
 def open_batch(session: Session) -> Batch | None:
@@ -79,10 +94,12 @@ def settle(session: Session) -> None:
         batch.written += 1
 
 
-def next_number(session: Session) -> int | None:
-    """A number for a line of history, while the batch has any."""
+def next_number(session: Session, *, needed: bool = True) -> int | None:
+    """A number for a line of history, while the batch has any; a line that can do without gets one where all do."""
     batch = open_batch(session)
-    return batch.numbers.popleft() if batch is not None and batch.numbers else None
+    if batch is None or not batch.numbers or not (needed or batch.all_numbered):
+        return None
+    return batch.numbers.popleft()
 
 
 @contextmanager

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import io
 import re
+from datetime import timedelta
 
 import pytest
 from sqlalchemy import select
 
+from app import clock
 from app.access.principal import as_system
-from models import Appointment, AppointmentItem, Slot
+from app.operations.institute import open_slots
+from models import Appointment, AppointmentItem, Institute, Slot
 from models.base import db
 from tests.client import login, post, text, token, visitor
 from tests.world import booked, filed, instrument, slot_of
@@ -111,16 +114,10 @@ def test_losing_the_slot_keeps_everything_typed(app, world, session):
     client = login(app, world, "ua1")
     slot = slot_of(world, "A1")
     with as_system("test"):
-        full = (
-            session.execute(
-                select(Slot)
-                .where(Slot.institute_id == world.institutes["A"], Slot.mode == "onsite")
-                .order_by(Slot.id.desc())
-            )
-            .scalars()
-            .first()
-        )
-        full.capacity = full.taken + 1
+        day = clock.today() + timedelta(days=45)  # offered by the page, and nobody else's
+        open_slots(session, session.get(Institute, world.institutes["A"]), [day], capacity=1)
+        own = select(Slot).where(Slot.institute_id == world.institutes["A"], Slot.mode == "onsite", Slot.day == day)
+        full = session.execute(own.order_by(Slot.id)).scalars().first()
         session.commit()
         full_id, full_taken = full.id, full.taken
     answer = post(client, "/book/submit", form(ids, full_id, act="submit"))
@@ -253,7 +250,11 @@ def test_a_refusal_needs_a_reason_and_frees_the_instruments(app, world):
 
 
 def test_rescheduling_offers_free_slots_and_moves_the_places(app, world):
-    made, slot = filed(world, "ua1"), slot_of(world, "A")
+    made = filed(world, "ua1")
+    with as_system("test"):  # a unit moves it by itself up to a day before
+        ahead = (Slot.institute_id == world.institutes["A"], Slot.mode == "onsite", Slot.taken < Slot.capacity)
+        late = select(Slot).where(*ahead, ~Slot.closed, Slot.day > clock.today() + timedelta(days=2))
+        slot = db.session.scalars(late.order_by(Slot.day)).first()
     client = login(app, world, "ua1")
     pk = int(post(client, "/book/submit", form([made.id], slot.id, act="submit")).location.rsplit("/", 1)[1])
     page = text(client.get(f"/appointments/step/reschedule/{pk}"))

@@ -198,12 +198,14 @@ def test_gauges_that_must_stay_free_of_oil_are_noted_on_entry_and_on_paper(app, 
         from models.appointment import Appointment
 
         with app.test_request_context():
-            facts = sheet_facts(db.session.get(Appointment, order.id))
+            booked_one = db.session.get(Appointment, order.id)
+            facts = sheet_facts(booked_one, [booked_one], "accepted")
         assert "禁油压力表须与其他压力表分开装存,以防发生事故。" in facts.notes
         render_booking_sheet(facts, io.BytesIO())
     other = booked(world, "ua1")
     with as_system("test"), app.test_request_context():
-        assert not any("禁油" in note for note in sheet_facts(db.session.get(Appointment, other.id)).notes)
+        booked_other = db.session.get(Appointment, other.id)
+        assert not any("禁油" in note for note in sheet_facts(booked_other, [booked_other], "accepted").notes)
     monkeypatch.setitem(app.config, "PROFILE", "bayannur")
     query = {"category": category("指示类压力表").code}
     assert "禁油压力表" in browser("ua1").get("/instruments/guidance", query_string=query).json["emphasis"]

@@ -110,6 +110,7 @@ def test_a_workbook_fills_the_page_which_is_saved_afterwards(app, world):
         sheet.cell(row, heads.index("外观|完好") + 1, "完好")
         sheet.cell(row, heads.index("示值误差|") + 1, f"+{row} g")
     sheet.append([999_999_999, "别人的秤", "NOBODY-1"])
+    sheet.append([sheet.cell(2, 1).value, "同一台又写一行", "", "不合格"])
     out = io.BytesIO()
     book.save(out)
     out.seek(0)
@@ -117,6 +118,7 @@ def test_a_workbook_fills_the_page_which_is_saved_afterwards(app, world):
     page = text(post(verifier, ADDRESS, data, content_type="multipart/form-data"))
     assert "已从文件读入，尚未保存" in page
     assert "第5行：“NOBODY-1”不在本次录入的器具中。" in page
+    assert "在第2行已有，本行没有读入" in page, "which of two rows counts is not guessed"
     assert 'value="+4 g"' in page
     assert page.count('value="完好"') == 4, "three results and the requirement"
     assert papers_of(order.items) == {}
@@ -124,6 +126,13 @@ def test_a_workbook_fills_the_page_which_is_saved_afterwards(app, world):
     refused = post(verifier, ADDRESS, bad, content_type="multipart/form-data")
     assert refused.status_code == 422
     assert "+1 g" in text(refused)
+    strangers = grid(order.items) | {"act": "read", "file": (io.BytesIO("出厂编号,检定结论\nS,合格".encode()), "a.csv")}
+    page = text(post(verifier, ADDRESS, strangers, content_type="multipart/form-data"))
+    assert "表中没有本次录入的器具" in page
+    assert "已从文件读入" not in page
+    looked = text(post(verifier, ADDRESS, grid(order.items) | {"act": "look"}))
+    assert "+1 g" in looked, "Enter in a box brings the page back as it was"
+    assert papers_of(order.items) == {}
 
 
 def test_nobody_else_and_nothing_foreign(app, world):

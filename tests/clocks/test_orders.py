@@ -104,12 +104,7 @@ def test_the_buttons_of_each_state_and_the_server_agree(app, world, orders, sess
         orders.step(made["withdrawn"], "cancel", unit)
         # its term alone has passed
         with as_system("test"):
-            from sqlalchemy import text as sql
-
-            session.execute(
-                sql("UPDATE appointment SET deadline_at = :t WHERE id = :i"),
-                {"t": FRIDAY.replace(hour=1), "i": made["auto"]},
-            )
+            session.get(Appointment, made["auto"]).deadline_at = FRIDAY.replace(hour=1)
             session.commit()
         run(session)
         found = rows(text(login(app, world, unit).get("/appointments/list/")))

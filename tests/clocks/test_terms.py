@@ -67,7 +67,7 @@ def test_accepted_on_a_friday_before_a_holiday(profile, orders, session):
         assert state(orders, plain) == "withdrawn"
         assert orders.row(plain).auto_withdrawn
         assert {i.state for i in orders.items(plain)} == {"cancelled"}, "the instruments are free again"
-        assert len(orders.messages(f"{orders.row(plain).number}超过期限未送检")) == 1
+        assert len(orders.messages(f"{orders.row(plain).number}超过7个工作日未送检")) == 1
         assert state(orders, extended) == "accepted"
         assert state(orders, brought) == "in_progress"
     fourteenth = date(2026, 10, 21)

@@ -10,7 +10,7 @@ from sqlalchemy import func, select
 
 from app.access.principal import as_system
 from app.workflow import APPOINTMENT, fire
-from models import Appointment, AppointmentItem, Commission, Filing, Task, TransitionLog
+from models import Appointment, AppointmentItem, Commission, Filing, Message, TransitionLog
 from models.base import db
 from tests.client import login, post, text
 from tests.counter.desk import SECRET, lines, number_of, opened, order, read, start, tasks_of
@@ -74,6 +74,13 @@ def test_what_is_missing_is_said_and_nothing_typed_is_lost(app, world, desk):
     assert "请填写“送检人电话”" in text(refused)
     assert 'value="张三"' in text(refused)
     pk = start(desk, made)
+    for one, two in (("", ""), ("receive", "")):  # no verdict at all; ticks of the second without one
+        undecided = lines(made.items[:1], verdict=one) | lines(made.items[1:], verdict=two, accessories="砝码一盒")
+        undecided["line"] = [str(i) for i in made.items]
+        refused = post(desk, f"/counter/visit/{pk}/check", undecided)
+        assert refused.status_code == 422
+        assert "请选择“收样”或“退单”" in text(refused)
+        assert text(refused).count(" checked") >= 10, "the ticks of both are there still"
     data = lines(made.items[:1]) | lines(made.items[1:], ticks=["name"], accessories="砝码一盒")
     data["line"] = [str(i) for i in made.items]
     refused = post(desk, f"/counter/visit/{pk}/check", data)
@@ -208,15 +215,42 @@ def test_withdrawal_at_reception_sends_the_filing_back(app, world, desk):
 
 
 def test_an_order_of_which_everything_goes_back_opens_no_sheet(app, world, desk):
-    made = order(app, world)
+    """The last one sent back ends the visit; nobody has to void it."""
+    made = order(app, world, 2)
     pk = start(desk, made)
-    data = lines(made.items, verdict="return", ticks=[], kind="fault", reason="器具不能开机，无法检定")
-    post(desk, f"/counter/visit/{pk}/check", data)
-    answer = post(desk, f"/counter/visit/{pk}/open", {})
-    assert answer.status_code == 422
-    assert "没有可受理的器具。" in text(answer)
+    back = {"verdict": "return", "ticks": [], "kind": "fault", "reason": "器具不能开机，无法检定"}
+    post(desk, f"/counter/visit/{pk}/check", lines(made.items[:1], **back))
+    assert read(app, Commission, pk).state == "checking", "one is still waited for"
+    assert "没有可受理的器具。" in text(post(desk, f"/counter/visit/{pk}/open", {}))
+    answer = post(desk, f"/counter/visit/{pk}/check", lines(made.items[1:], **back), follow_redirects=True)
+    assert "送检的器具全部退单，本次登记已自动作废。" in text(answer)
+    visit = read(app, Commission, pk)
+    assert (visit.state, visit.reason, visit.number) == ("void", "送检的器具全部退单，没有可受理的器具。", None)
+    assert visit.version == 3, "two lines and the end"
+    assert read(app, Appointment, made.id).state == "sent_back"
+    assert post(desk, f"/counter/visit/{pk}/open", {}).status_code == 303
     assert tasks_of(app, pk) == []
-    assert Task is not None
+    with app.app_context(), as_system("test"):
+        told = select(TransitionLog).where(TransitionLog.entity == "commission", TransitionLog.entity_id == pk)
+        rows = list(db.session.scalars(told.order_by(TransitionLog.id)))
+        assert [(r.step, r.from_state, r.to_state) for r in rows[-2:]] == [
+            ("check_line", "checking", "checking"),
+            ("void", "checking", "void"),
+        ]
+        assert rows[-1].caused_by == "commission.check_line"
+        own = Message.account_id == world.people["ua1"]
+        sentence = f"预约单{made.number}的送检登记已作废，原因：送检的器具全部退单，没有可受理的器具。"
+        assert db.session.scalar(select(func.count()).select_from(Message).where(own, Message.subject == sentence)) == 1
+
+
+def test_one_received_keeps_the_visit(app, world, desk):
+    made = order(app, world, 2)
+    pk = start(desk, made)
+    post(desk, f"/counter/visit/{pk}/check", lines(made.items[:1]))
+    back = {"verdict": "return", "ticks": [], "kind": "fault", "reason": "器具不能开机，无法检定"}
+    post(desk, f"/counter/visit/{pk}/check", lines(made.items[1:], **back))
+    assert read(app, Commission, pk).state == "checking"
+    assert SECRET.search(text(post(desk, f"/counter/visit/{pk}/open", {})))
 
 
 def test_visits_of_another_institute_are_not_there(app, world, desk):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 
 import pytest
@@ -11,6 +12,7 @@ from app import clock
 from app.access.principal import as_system
 from app.operations.certificate import publish_certificate, record_result
 from app.operations.task import due_of
+from app.operations.todo import todos
 from app.workflow import APPOINTMENT, CERTIFICATE, TASK, fire
 from models import Appointment, AppointmentItem, Certificate, Commission, Task, VerifierProject
 from models.base import db
@@ -93,6 +95,22 @@ def test_many_are_given_out_at_once_and_one_by_its_form(people, app, world):
     foreign = post(people["imgA"], "/tasks/assign", {"ids": str(ids[1]), "verifier_id": str(world.people["verB"])})
     assert foreign.status_code == 422
     assert "请选择“检定员”。" in text(foreign)
+
+
+def test_what_waits_at_bench_and_counter_is_counted_and_linked(people, app, world):
+    given(people, app, world, 2)
+    opened(people["recA"], order(app, world))
+    start(people["recA"], order(app, world))
+    for nick, wanted in (("recA", {"visits"}), ("imgA", {"queued", "visits"}), ("verA", {"my_tasks"})):
+        with app.app_context(), world.acting(nick) as actor:
+            found = {line.key: line for line in todos(db.session(), actor)}
+            db.session.remove()
+        assert wanted <= set(found), nick
+        for key in wanted:
+            page = text(people[nick].get(found[key].url, follow_redirects=True))
+            total = int(re.search(r'class="count num">\s*([\d,]+)', page).group(1).replace(",", ""))
+            assert total == found[key].count, (nick, key)
+            assert found[key].label in text(people[nick].get("/home/"))
 
 
 def test_a_verifier_takes_begins_pauses_and_goes_on(people, app, world):

@@ -7,7 +7,9 @@ importing it one by one would take longer than what is measured. All wait at a p
 from __future__ import annotations
 
 import gc
+import importlib
 import json
+import multiprocessing
 import os
 import signal
 import subprocess
@@ -189,19 +191,55 @@ ACTIONS = {
 # -- the herd --------------------------------------------------------------------------------------------------------
 
 
-def herd(action: str, processes: int, **arguments: Any) -> tuple[list[Any], float]:
-    """Run the action in so many processes at once; what each said (None for the killed) and the seconds it took."""
+def herd(action: str, processes: int, *, within: float = 120, **arguments: Any) -> tuple[list[Any], float]:
+    """Run the action in so many processes at once; what each said (None for the killed) and the seconds it took.
+
+    An action is one of the names above or "module:function"; `warm` holds what to book once before the fork. Raises subprocess.TimeoutExpired after `within` seconds.
+    """
     command = [sys.executable, "-m", "tests.faults.herd", action, str(processes), json.dumps(arguments)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=within, check=False)
     assert done.returncode == 0, done.stderr[-3000:]
     answer = json.loads(done.stdout.splitlines()[-1])
     return answer["said"], answer["seconds"]
 
 
+def meet(seconds: float = 120) -> None:
+    """Wait until every process of the herd is here: what follows begins in all of them at the same moment, round by round."""
+    assert _meeting is not None, "only processes of a herd meet"
+    _meeting.wait(seconds)
+
+
+_meeting: Any = None
+
+
+def _warmed(app: Any, arguments: dict[str, Any]) -> None:
+    """Book once and undo it, so that the children inherit mappers and compiled statements instead of making them each."""
+    from app.access.load import account_by_id, principal_of
+    from app.access.principal import acting_as
+    from app.operations.appointment import book as operation
+    from models.base import db
+
+    with app.app_context():
+        session = db.session()
+        with acting_as(principal_of(account_by_id(session, arguments["account"]))) as actor:
+            operation(session, actor, instrument_ids=arguments["instruments"][:1], slot_id=arguments["slot"])
+            session.flush()
+        session.rollback()
+        db.session.remove()
+        db.engine.dispose()  # no connection is shared with a child
+
+
 def main(action: str, count: int, arguments: dict[str, Any]) -> None:
     from run import create_app
+    from tests.faults import herd as shared  # this file runs as __main__; actions import it by its name
 
     app = create_app({"TESTING": True})
+    module, _colon, name = action.rpartition(":")
+    what = getattr(importlib.import_module(module), name) if module else ACTIONS[action]
+    warm = arguments.pop("warm", None)
+    if warm is not None:
+        _warmed(app, warm)
+    shared._meeting = multiprocessing.get_context("fork").Barrier(count)
     gc.freeze()  # else the collector of each child touches, and so copies, all that they share
     go_read, go_write = os.pipe()
     children = []
@@ -213,7 +251,7 @@ def main(action: str, count: int, arguments: dict[str, Any]) -> None:
             os.read(go_read, 1)  # returns for all when the parent closes its end
             try:
                 with app.app_context():
-                    said = ACTIONS[action](own, **arguments)
+                    said = what(own, **arguments)
             except BaseException as error:  # noqa: BLE001 - whatever happened is the answer
                 said = f"{type(error).__name__}: {error}"
             os.write(write, json.dumps(said).encode())

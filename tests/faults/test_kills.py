@@ -110,11 +110,18 @@ def job_row(session, pk: int) -> Job:
 
 
 def wait_for(session, pk: int, ready, seconds: float = 60) -> Job:
-    end = time.monotonic() + seconds
+    """Look until the job is `ready`, reconciling now and then as the clock process does beside a worker: PostgreSQL may
+    notice a killed process, and free the job it held, only when the statement in hand has ended."""
+    import jobs.tasks
+
+    end, nudge = time.monotonic() + seconds, time.monotonic() + 5
     while time.monotonic() < end:
         job = job_row(session, pk)
         if ready(job):
             return job
+        if time.monotonic() > nudge:
+            jobs.tasks.reconcile()
+            nudge = time.monotonic() + 5
         time.sleep(0.03)
     raise AssertionError(f"job {pk} stays {job.state} at {job.done}/{job.total}: {job.error}")
 

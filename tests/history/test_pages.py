@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from app import clock
 from app.access.principal import as_system
 from app.operations.history import instrument_history
 from app.operations.instrument import edit_instrument
-from models import AppointmentItem, Certificate, Instrument
+from models import AppointmentItem, Certificate, Instrument, Job
 from models.base import db
 from tests.client import login, post, token
 from tests.client import text as body
@@ -54,6 +54,10 @@ def test_one_line_each_in_order_and_the_certificate_opens(app, world, session):
 
 @pytest.mark.feature("LED-28")
 def test_import_sub_user_and_rest_give_three_lines_with_the_right_author(app, world, session):
+    with as_system("test"):  # other tests may have left an import of this unit on its way
+        left = update(Job).where(Job.unit_id == world.units["ua1"], Job.state.in_(("queued", "running")))
+        db.session.execute(left.values(state="cancelled"))
+        db.session.commit()
     before = {row.id for row in ledger_of(world, "ua1")}
     job = checked(world, "ua1", book([{"出厂编号": f"HIST{clock.now():%H%M%S%f}"}]))
     assert written(world, "ua1", job) == "done"
@@ -143,3 +147,19 @@ def test_what_was_found_is_the_institutes_own_until_the_paper_is_out(app, world,
     assert all(told("verA"))
     for other in ("ua1", "regA", "recB"):
         assert not any(told(other)), other
+
+
+def test_a_birth_tells_what_was_given_and_not_what_has_not_happened(app, world, session):
+    order = booked(world, "ua1")
+    with world.acting("ua1") as actor:
+        lines = instrument_history(session, actor, order.instruments[0])
+    births = {line.entity_name: [one.label for one in line.born] for line in reversed(lines) if line.born}
+    assert {"器具名称", "出厂编号"} <= set(births["instrument"]), births["instrument"]
+    assert [label for label in births["instrument"] if "移除" in label or "强检" in label] == []
+    assert "授权转送省级" not in " ".join(births["filing"])
+    page = panel(body(login(app, world, "ua1").get(f"/instruments/show/{order.instruments[0]}")), "history")
+    assert "已从单位库中移除" not in page
+    gone = instrument(world, "ua1", quantity=3)
+    with world.acting("ua1") as actor:
+        born = instrument_history(session, actor, gone.id)[0].born
+    assert "3" in [one.new for one in born], born

@@ -195,12 +195,14 @@ def test_dates_refused(typed):
         parse_date(FIELD_BY_KEY["valid_until"], typed)
 
 
-@given(
-    st.dates(dt.date(1900, 1, 1), dt.date(2099, 12, 31)),
-    st.sampled_from(["{0}-{1:02}-{2:02}", "{0}.{1}.{2}", "{0}/{1}/{2}", "{0}{1:02}{2:02}", "{0}年{1}月{2}日"]),
+@pytest.mark.parametrize(
+    "spelling", ["{0}-{1:02}-{2:02}", "{0}.{1}.{2}", "{0}/{1}/{2}", "{0}{1:02}{2:02}", "{0}年{1}月{2}日"]
 )
-def test_every_day_in_every_spelling(day, spelling):
-    assert parse_date(FIELD_BY_KEY["valid_until"], spelling.format(day.year, day.month, day.day)) == day
+def test_every_day_in_every_spelling(spelling):
+    first, field = dt.date(1900, 1, 1), FIELD_BY_KEY["valid_until"]
+    days = [first + dt.timedelta(days=n) for n in range(0, (dt.date(2099, 12, 31) - first).days + 1, 7)]
+    assert len(days) > 10_000
+    assert [day for day in days if parse_date(field, spelling.format(day.year, day.month, day.day)) != day] == []
 
 
 CELLS = st.one_of(

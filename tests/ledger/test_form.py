@@ -114,7 +114,8 @@ def test_a_stale_page_overwrites_nothing(world, browser, session):
     assert post(client, f"/instruments/edit/{made.id}", first).status_code == 303
     answer = post(client, f"/instruments/edit/{made.id}", {**first, "place": "乙地"})
     assert answer.status_code == 409
-    assert "该记录已被他人处理" in text(answer)
+    assert "这条记录已在别处被修改" in text(answer)
+    assert "“安装/使用地点”现在是“甲地”" in text(answer)
     assert "乙地" in text(answer)
     assert row(session, made.serial_no)[0].place == "甲地"
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from types import SimpleNamespace
 
 import pytest
 from sqlalchemy import select
@@ -20,7 +19,7 @@ from models.base import db
 from models.certificate import NumberCounter
 from tests.client import post, text
 from tests.ledger.support import form_data, fresh_unit
-from tests.world import booked, category, filed, instrument
+from tests.world import booked, category, filed, instrument, slot_of
 
 
 def under(monkeypatch, app, profile):
@@ -230,17 +229,15 @@ def test_the_code_comes_with_the_first_submission_and_stays(app, world, session)
 
 
 @pytest.mark.feature("LED-26")
-def test_an_appointment_gives_the_code_where_nothing_is_filed(app, world, session, monkeypatch):
-    from app.operations import appointment as booking
+def test_an_appointment_gives_the_code_where_nothing_is_filed(app, world, session):
+    from app.operations.appointment import book
 
-    order = booked(world, "ua1")
-    with as_system("test"):
-        row = session.get(Instrument, order.instruments[0])
+    made = filed(world, "ua1")
+    with world.acting("ua1") as actor:
+        row = session.get(Instrument, made.id)
         row.code = None
-        session.commit()
-        item = SimpleNamespace(instrument=row, instrument_id=row.id)
-        monkeypatch.setattr(booking, "fire", lambda *_a, **_k: SimpleNamespace(items=[item]))
-        booking.submit(session, None, order.id)
+        session.flush()
+        book(session, actor, instrument_ids=[row.id], slot_id=slot_of(world, "A").id)
         assert row.code.startswith("440103")
         session.rollback()
 

@@ -356,7 +356,7 @@ def test_case_33_administrators_never_meet_a_password(app, world):
     with app.app_context(), as_system("test"):
         hashes = [a.user.password for a in db.session.execute(select(Account)).unique().scalars() if a.user.password]
         db.session.remove()
-    own = {"/password", "/me/confirm", "/me/close", "/login/", "/me/second-factor", "/me/phone", "/me/email"}
+    own = {"/d/", "/password", "/me/confirm", "/me/close", "/login/", "/me/second-factor", "/me/phone", "/me/email"}
     for who in ("adm", "sec"):
         client = login(app, world, who)
         pages = [r.rule for r in app.url_map.iter_rules() if not r.arguments and "GET" in r.methods]

@@ -19,7 +19,7 @@ PUBLIC = re.compile(
     r"^(/|/instruments|/v|/v/<.*|/agreement|/privacy|/texts/<.*|/site-files/<.*|/brand\.css|/static/.*|/healthz|/home/"
     r"|/login/.*|/recover(/.*)?|/register(/(choose|code|done|<kind>.*|agreement/<.*|authorisation\.pdf))?|/captcha/.*"
     r"|/activate/<.*|/lang/<.*|/text-size/<.*|/divisions(/institutes)?|/logout/|/back|/robots\.txt|/api/v1/token"
-    r"|/booking-query|/register/guide\.pdf|/v/check|/v/hash/<.*|/d/(paper/<.*|papers)?|/help/categories(/pictures/<.*)?)$"
+    r"|/booking-query|/register/guide\.pdf|/v/check|/v/hash/<.*|/d/(paper/<.*|papers)?|/feed/<string:token>\.ics|/help/categories(/pictures/<.*)?)$"
 )
 """Every address that may answer somebody unknown; a new page that is not named here has to ask for a log-in."""
 
@@ -127,9 +127,12 @@ def test_case_06_appointment_numbers_open_nothing(app, world, paper):
         assert paper["serial"] not in body
         assert "已受理" not in body
     public = [r.rule for r in app.url_map.iter_rules() if PUBLIC.match(r.rule)]
-    assert not [r for r in public if re.search("appointment|order|book", r)], (
-        "a public look-up asks for four digits too"
-    )
+    assert [r for r in public if re.search("appointment|order|book", r)] == ["/booking-query"]
+    for tail in ("", "0000", "000", "００００"):
+        answer = post(client, "/booking-query", {"number": number, "tail": tail})
+        assert answer.status_code == 422
+        assert "已受理" not in text(answer)
+        assert "送检期限" not in text(answer)
 
 
 @pytest.mark.must_never(8)

@@ -17,7 +17,7 @@ from app.operations.instrument import EXPORT_COLUMNS, export_rows
 from app.workflow import INSTRUMENT, fire
 from models import Attachment, Instrument, Unit
 from models.base import db
-from tests.client import TOKEN, login, post, text
+from tests.client import TOKEN, forget_limits, login, post, text
 from tests.ledger.support import form_data, fresh_unit, job_of, work
 from tests.rules import leaks
 from tests.world import booked, category, filed, instrument, mail_code, slot_of
@@ -33,7 +33,7 @@ def rows(app, world):
 
 def same(answer, *asked: str) -> tuple[int, str]:
     """Status and body without what the asker brought and without the number of the request."""
-    body = text(answer)
+    body = re.sub(r'data-account="\d*"', "", text(answer))  # the asker's own, which may be the number asked for
     for word in asked:
         body = body.replace(word, "")
     return answer.status_code, re.sub(r"\b[0-9a-f]{16}\b|value=\"[\w.-]{20,}\"", "", body)
@@ -173,11 +173,12 @@ def test_case_15_pages_of_a_unit_name_nothing_of_another(app, world):
         foreign = filed(world, "ua2")
         theirs, pk = foreign.serial_no, foreign.id
         mine = filed(world, "ua1").serial_no
+        forget_limits()  # other tests export as ua1 too
         db.session.remove()
     client = login(app, world, "ua1")
     found = client.get(f"/instruments/export?_flt_0_serial_no={theirs}")
     assert theirs not in cells(found.data)
-    assert mine in cells(client.get("/instruments/export").data)
+    assert mine in cells(client.get(f"/instruments/export?_flt_0_serial_no={mine}").data)
     for address in (
         f"/search?q={theirs}",
         f"/book/?term={theirs}",

@@ -27,7 +27,7 @@ from tests.client import log_in, login, post, text, visitor
 from tests.personal.support import confirm, dump_of, in_redis, stored_files
 from tests.world import PASSWORD, PNG, filed, new_unit, slot_of
 
-ORDER_PHONE, SMS_PHONE, CONTACT_PHONE, TYPED_PHONE = "13912345678", "13787654321", "13500005678", "13611110000"
+ORDER_PHONE, SMS_PHONE, CONTACT_PHONE, TYPED_PHONE = "13912340987", "13787654321", "13500005678", "13611110000"
 LANDLINE = "020-87654321"
 PERSON_ID, LEGAL_ID = "440103199003070017", "44010319650505001X"
 SHEET_PHONE = "13922224444"

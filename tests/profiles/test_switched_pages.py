@@ -60,6 +60,8 @@ TABLE = (
     (("affiliation",), "ind", "/me/affiliation", False),
     (("affiliation",), "ua1", "/api/v1/affiliations/", False),
     (("change_nozzle",), "ua1", "/imports/template-nozzle.xlsx", False),
+    (("commission",), "ua1", "/api/v1/commissions/", False),
+    (("commission",), "imgA", "/api/v1/tasks/", False),
     (("unmatched",), "ua1", "/unmatched/list/", True),
     (("unmatched",), "recA", "/unmatched/list/", True),
     (("unmatched",), "regA", "/unmatched/list/", True),

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import func, select, update
 
 from app import clock
 from app.access.load import account_by_id, principal_of
@@ -22,12 +22,15 @@ from app.operations.appointment import book
 from app.operations.certificate import correct_certificate, publish_certificate
 from app.operations.institute import open_slots
 from app.operations.reminders import run_reminders
+from app.operations.todo import todos
+from app.operations.units_without_contact import without_contact
 from app.workflow import ACCOUNT, AFFILIATION, APPOINTMENT, CERTIFICATE, FILING, INSTRUMENT, ITEM, bear, fire
 from app.workflow.commission import COMMISSION
 from app.workflow.commission_rules import TICKS
-from app.workflow.filing import live_filing
+from app.workflow.live import live_filing_of
 from app.workflow.task import TASK
 from models import (
+    Account,
     Affiliation,
     Appointment,
     AppointmentItem,
@@ -36,13 +39,16 @@ from models import (
     Filing,
     Institute,
     Instrument,
+    Reminder,
     Slot,
+    Unit,
 )
 from models.base import db
 from models.commission import Commission, Task
 from models.enums import AccountKind, Role
-from tests.client import login
-from tests.world import filed, issued, new_institute, person, result_form
+from tests.client import login, visitor
+from tests.ledger.support import fresh_unit
+from tests.world import PASSWORD, filed, instrument, issued, new_institute, person, result_form
 
 WHY = "门店装修，暂不送检"
 NEXT = iter(range(200, 400))
@@ -106,7 +112,7 @@ class Case:
     @property
     def filing(self) -> int:
         with as_system("test"):
-            return live_filing(self.session, self.instruments[0]).id
+            return live_filing_of(self.session, self.instruments[0]).id
 
     def facts(self, instrument: int) -> tuple[Any, ...]:
         found = self.row(Instrument, instrument)
@@ -161,6 +167,36 @@ def a_revoked_filing_ends_the_task_too(case: Case) -> None:
     assert case.state(Appointment, case.order) == "sent_back"
 
 
+def a_revoked_filing_of_what_nobody_accepted_yet(case: Case) -> None:
+    case.act("imgA", FILING, case.filing, "revoke", reason=WHY)
+    assert [case.state(AppointmentItem, i) for i in case.items] == ["cancelled", "assigned"]
+    assert (case.taken, case.state(Appointment, case.order)) == (1, "submitted")
+
+
+def a_filing_is_not_revoked_under_the_verifiers_hands(case: Case) -> None:
+    _commission, (task,) = case.counter()
+    case.act("imgA", TASK, task, "assign", verifier_id=str(case.world.people["verA"]))
+    case.act("verA", TASK, task, "begin")
+    assert "正在检定" in case.said("imgA", FILING, case.filing, "revoke", reason=WHY)
+    assert case.state(AppointmentItem, case.items[0]) == "verifying"
+    assert case.state(Filing, case.filing) == "approved"
+
+
+def everything_sent_back_at_the_counter(case: Case) -> None:
+    """The visit ends with the last instrument, and so does the order."""
+    with case.world.acting("recA") as actor:
+        head = case.session.get(Appointment, case.order)
+        copied = {key: getattr(head, key) for key in ("unit_id", "institute_id", "use_division", "mode")}
+        visit = Commission(appointment_id=head.id, bringer_name="王小明", bringer_phone="13800000000", **copied)
+        bear(case.session, visit, "start", actor)
+        for item in case.items:
+            line = {"item_id": item, "verdict": "return", "kind": "fault", "reason": WHY}
+            fire(case.session, COMMISSION, visit.id, "check_line", actor, line)
+        case.session.commit()
+    assert (case.state(Commission, visit.id), case.state(Appointment, case.order)) == ("void", "sent_back")
+    assert case.taken == 0
+
+
 def wrong_papers_at_the_counter(case: Case) -> None:
     filing = case.filing
     case.act("recA", ITEM, case.items[0], "return", kind="mismatch", reason=WHY)
@@ -198,10 +234,11 @@ def free_again(case: Case, ended: str) -> None:
 
 def a_published_paper(case: Case) -> None:
     """Task, item, order, commission, ledger and reminders, all by one signature."""
-    instrument = case.instruments[0]
+    instrument, control = case.instruments[0], filed(case.world, "ua1").id
     with as_system("test"):
         soon = clock.today() + timedelta(days=9)
-        case.session.execute(update(Instrument).where(Instrument.id == instrument).values(valid_until=soon))
+        both = Instrument.id.in_((instrument, control))
+        case.session.execute(update(Instrument).where(both).values(valid_until=soon))
         case.session.commit()
         run_reminders(case.session, clock.today())
         case.session.commit()
@@ -218,7 +255,7 @@ def a_published_paper(case: Case) -> None:
     assert case.state(Commission, commission) == "closed", "on site nothing is collected"
     issued_paper = case.row(Certificate, paper)
     assert case.facts(instrument) == ("pass", issued_paper.verified_on, issued_paper.valid_until)
-    nothing_is_sent_for_the_old_date(case, instrument)
+    nothing_is_sent_for_the_old_date(case, instrument, control)
 
 
 def recorded(case: Case) -> int:
@@ -237,23 +274,55 @@ def recorded(case: Case) -> int:
     return pk
 
 
-def nothing_is_sent_for_the_old_date(case: Case, instrument: int) -> None:
-    """I-9: what still waited to be sent is composed now, and leaves this instrument out."""
+def nothing_is_sent_for_the_old_date(case: Case, instrument: int, control: int) -> None:
+    """I-9: what still waited to be sent is composed now, and leaves this instrument out; another one stands in it."""
     with as_system("test"):
-        serial = case.session.get(Instrument, instrument).serial_no
+        serial, other = (case.session.get(Instrument, pk).serial_no for pk in (instrument, control))
         while deliver(case.session, 500):
             case.session.commit()
         case.session.commit()
         sent = case.session.scalars(select(DevelopmentMail).where(DevelopmentMail.key.like("%remind%"))).all()
         assert [mail.subject for mail in sent if serial in mail.body] == []
+        assert [mail.subject for mail in sent if other in mail.body] != [], "the control is told of"
+
+
+def reminded(case: Case, instrument: int, on: date) -> int:
+    """How many reminders of the instrument a run of that day writes; undone again."""
+    with as_system("test"):
+        run_reminders(case.session, on)
+        found = case.session.scalar(select(func.count(Reminder.id)).where(Reminder.instrument_id == instrument))
+        case.session.rollback()
+        return int(found or 0)
 
 
 def a_revoked_paper(case: Case) -> None:
     paper = issued(case.world, case.items[0])
-    assert case.facts(case.instruments[0])[0] == "pass"
+    result, _day, until = case.facts(case.instruments[0])
+    assert result == "pass"
+    soon = until - timedelta(days=5)
+    assert reminded(case, case.instruments[0], soon) == 1
     case.act("imgA", CERTIFICATE, paper, "ask_revocation", reason=WHY)
     case.act("aprA", CERTIFICATE, paper, "revoke", reason=WHY)
     assert case.facts(case.instruments[0]) == (None, None, None)
+    assert reminded(case, case.instruments[0], soon) == 0, "there is no date any more to be reminded of"
+
+
+def a_revoked_paper_after_another(case: Case) -> None:
+    """The earlier one counts again, and its date is reminded of."""
+    first = issued(case.world, case.items[0])
+    earlier = case.facts(case.instruments[0])
+    with clock.frozen(clock.now() + timedelta(days=40)):
+        case.slot = case._slot("onsite")
+        case.order, case.items = case.booked()
+        case.act("recA", APPOINTMENT, case.order, "accept")
+        second = issued(case.world, case.items[0])
+        later = case.facts(case.instruments[0])
+        assert later[2] > earlier[2]
+        case.act("imgA", CERTIFICATE, second, "ask_revocation", reason=WHY)
+        case.act("aprA", CERTIFICATE, second, "revoke", reason=WHY)
+    assert case.facts(case.instruments[0]) == earlier
+    assert case.state(Certificate, first) == "issued"
+    assert reminded(case, case.instruments[0], earlier[2] - timedelta(days=5)) == 1
 
 
 def a_corrected_paper(case: Case) -> None:
@@ -285,21 +354,52 @@ def a_person_taken_off_a_unit(case: Case) -> None:
         link = request_link(case.session, actor, case.world.codes["ua1"]).id
         case.session.commit()
     case.act("ua1", AFFILIATION, link, "approve")
-    client = login(case.app, case.world, "leaver")
-    address = f"/instruments/show/{case.instruments[0]}"
-    assert client.get(address).status_code == 200
+    client, program = login(case.app, case.world, "leaver"), token_of(case, "leaver")
+    address, resource = f"/instruments/show/{case.instruments[0]}", f"/api/v1/instruments/{case.instruments[0]}"
+    assert client.get(address).status_code == visitor(case.app).get(resource, headers=program).status_code == 200
     case.act("ua1", AFFILIATION, link, "remove", reason=WHY)
     assert client.get(address).status_code in {302, 303, 401, 403, 404}
+    assert visitor(case.app).get(resource, headers=program).status_code in {401, 403, 404}
     assert principal_of(account_by_id(case.session, pk)).unit_id is None
     assert case.row(Affiliation, link).state != "linked"
 
 
 def a_disabled_account(case: Case) -> None:
     pk = person(case.world, "gone", AccountKind.INSTITUTE, [Role.REC], institute_id=case.world.institutes["A"])
-    client = login(case.app, case.world, "gone")
+    client, program = login(case.app, case.world, "gone"), token_of(case, "gone")
+    resource = f"/api/v1/appointments/{case.order}"
     assert client.get("/appointments/list/").status_code == 200
+    assert visitor(case.app).get(resource, headers=program).status_code == 200
     case.act("adm", ACCOUNT, pk, "disable", reason=WHY)
     assert client.get("/appointments/list/").status_code in {302, 303, 401, 403}
+    assert visitor(case.app).get(resource, headers=program).status_code == 401
+
+
+def token_of(case: Case, who: str) -> dict[str, str]:
+    """A program's header for that person."""
+    body = {"username": case.world.names[who], "password": PASSWORD}
+    answer = visitor(case.app).post("/api/v1/token", json=body)
+    assert answer.status_code == 200, answer.get_data(as_text=True)
+    return {"Authorization": f"Bearer {answer.get_json()['access_token']}"}
+
+
+def the_last_account_of_a_unit(case: Case) -> None:
+    """The ledger stays; the county reads of the unit that nobody acts for."""
+    nick = fresh_unit(case.world, f"uLast{case.order}")
+    kept, unit = instrument(case.world, nick).id, case.world.units[nick]
+    assert unit not in without_anybody(case, "regA1")
+    with case.world.acting(nick) as actor:
+        fire(case.session, ACCOUNT, case.world.people[nick], "close", actor)
+        case.session.commit()
+    assert case.state(Account, case.world.people[nick]) == "closed"
+    assert (case.row(Instrument, kept).unit_id, case.state(Instrument, kept)) == (unit, "unfiled")
+    assert unit in without_anybody(case, "regA1")
+    assert unit not in without_anybody(case, "regB")
+
+
+def without_anybody(case: Case, who: str) -> set[int]:
+    with case.world.acting(who):
+        return set(case.session.scalars(select(Unit.id).where(without_contact())))
 
 
 def an_institute_whose_licence_ends(case: Case) -> None:
@@ -307,17 +407,21 @@ def an_institute_whose_licence_ends(case: Case) -> None:
     world, session = case.world, case.session
     nick = f"E{case.order % 1000}"
     new_institute(world, nick, "440103")
-    for who, role in (("rec", Role.REC), ("ver", Role.VER), ("chk", Role.VER), ("apr", Role.APR)):
+    staff = (("rec", Role.REC), ("ver", Role.VER), ("chk", Role.VER), ("apr", Role.APR), ("img", Role.IMG))
+    for who, role in staff:
         person(world, f"{who}{nick}", AccountKind.INSTITUTE, [role], institute_id=world.institutes[nick])
-    first, second = (filed(world, "ua1", nick).id for _ in range(2))
+    first, second, third = (filed(world, "ua1", nick).id for _ in range(3))
     with as_system("test"):
         slot = session.scalars(
             select(Slot).where(Slot.institute_id == world.institutes[nick], Slot.mode == "onsite").order_by(Slot.day)
         ).first()
     with world.acting("ua1") as actor:
         order = book(session, actor, instrument_ids=[first], slot_id=slot.id).id
+        waits = book(session, actor, instrument_ids=[third], slot_id=slot.id).id
         session.commit()
-    case.act(f"rec{nick}", APPOINTMENT, order, "accept")
+    for pk in (order, waits):
+        case.act(f"rec{nick}", APPOINTMENT, pk, "accept")
+    before = lapsed_orders(case, "regA1")
     with as_system("test"):
         item = session.scalar(select(AppointmentItem.id).where(AppointmentItem.appointment_id == order))
         paper = prepared(case, nick, item)
@@ -328,12 +432,19 @@ def an_institute_whose_licence_ends(case: Case) -> None:
         with pytest.raises(QuanhengError, match="授权"):
             book(session, actor, instrument_ids=[second], slot_id=slot.id)
         session.rollback()
-    assert case.state(Appointment, order) == "in_progress"
+    assert (case.state(Appointment, order), case.state(Appointment, waits)) == ("in_progress", "accepted")
+    assert (lapsed_orders(case, f"img{nick}"), lapsed_orders(case, "regA1")) == (1, before + 1)
     assert "已失效，不能签发" in case.said(f"apr{nick}", CERTIFICATE, paper, "issue")
     with as_system("test"):
         session.execute(ended.values(authorised_until=clock.today()))
         session.commit()
     case.act(f"apr{nick}", CERTIFICATE, paper, "issue")
+
+
+def lapsed_orders(case: Case, who: str) -> int:
+    """What the to-do list says of accepted orders at institutes without a licence."""
+    with case.world.acting(who) as actor:
+        return next((line.count for line in todos(case.session, actor) if line.key == "lapsed"), 0)
 
 
 def prepared(case: Case, nick: str, item: int) -> int:
@@ -361,15 +472,20 @@ CASCADES = (
     Cascade("instrument.suspend, scrap, retire with a live item", a_booked_instrument_stays_in_service, 1),
     Cascade("filing.revoke", a_revoked_filing_takes_its_item_along),
     Cascade("filing.revoke with a task", a_revoked_filing_ends_the_task_too, 1),
+    Cascade("filing.revoke before acceptance", a_revoked_filing_of_what_nobody_accepted_yet, accept=False),
+    Cascade("filing.revoke while verifying", a_filing_is_not_revoked_under_the_verifiers_hands, 1),
+    Cascade("commission.check_line returns everything", everything_sent_back_at_the_counter),
     Cascade("item.return for a mismatch", wrong_papers_at_the_counter, 1),
     Cascade("appointment.auto_withdraw", an_order_nobody_brought, mode="deliver"),
     Cascade("appointment.cancel", an_order_the_unit_cancels, accept=False),
     Cascade("appointment.reject", an_order_the_institute_refuses, accept=False),
     Cascade("certificate.publish", a_published_paper, 1),
     Cascade("certificate.revoke", a_revoked_paper, 1),
+    Cascade("certificate.revoke with an earlier one", a_revoked_paper_after_another, 1),
     Cascade("certificate.correct", a_corrected_paper, 1),
     Cascade("affiliation.remove", a_person_taken_off_a_unit, 1),
     Cascade("account.disable", a_disabled_account, 1),
+    Cascade("account.close of a unit's last login", the_last_account_of_a_unit, 1),
     Cascade("registration.expire of an institute", an_institute_whose_licence_ends, 1),
 )
 

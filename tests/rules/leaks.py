@@ -39,6 +39,7 @@ from models import (
     Reminder,
     SavedView,
     Slot,
+    Task,
     Unit,
     UnitChange,
     UnmatchedRecord,
@@ -185,6 +186,8 @@ def secrets_of(world: Any, rows: dict[type, object]) -> Iterator[tuple[type, obj
         yield Unit, rows[Unit], db.session.get(Unit, rows[Unit]).name
         result = db.session.get(UnmatchedRecord, rows[UnmatchedRecord])
         yield UnmatchedRecord, result.id, result.certificate_no
+        yield Commission, rows[Commission], str(db.session.get(Commission, rows[Commission]).number)
+        yield Task, rows[Task], str(db.session.get(Task, rows[Task]).readings[0])
 
 
 def one_of_each(world: Any) -> dict[type, object]:
@@ -297,7 +300,30 @@ def one_of_each(world: Any) -> dict[type, object]:
         UnmatchedRecord: unfound,
         CalendarFeed: calendar,
         AssignmentRule: ruled,
+        **at_the_counter(world),
     }
+
+
+def at_the_counter(world: Any) -> dict[type, object]:
+    """A visit of ua1 that was received, and its task with something measured."""
+    from app.workflow import COMMISSION, bear, fire
+    from app.workflow.commission_rules import TICKS
+    from tests.world import booked
+
+    session, order = db.session(), booked(world, "ua1")
+    with world.acting("recA") as actor:
+        head = session.get(Appointment, order.id)
+        copied = {key: getattr(head, key) for key in ("unit_id", "institute_id", "use_division", "mode")}
+        visit = Commission(appointment_id=head.id, bringer_name="王小明", bringer_phone="13800000000", **copied)
+        bear(session, visit, "start", actor)
+        line = {"item_id": order.items[0], "verdict": "receive", "ticks": [key for key, _word in TICKS]}
+        fire(session, COMMISSION, visit.id, "check_line", actor, line)
+        fire(session, COMMISSION, visit.id, "open", actor)
+        session.commit()
+        task = session.scalar(select(Task).where(Task.commission_id == visit.id))
+        task.readings = [f"机密读数{order.number}"]
+        session.commit()
+        return {Commission: visit.id, Task: task.id}
 
 
 def fingerprint(rows: dict[type, object]) -> dict[str, str]:

@@ -42,6 +42,7 @@ EQUIVALENT = {
     "consent: always Consent.account_id == p.account_id": NEVER_NULL,
     "basket_item: always BasketItem.account_id == p.account_id": NEVER_NULL,
     "calendar_feed: always CalendarFeed.account_id == p.account_id": NEVER_NULL,
+    "idempotency_key: always IdempotencyKey.account_id == p.account_id": NEVER_NULL,
     "import_row: if p.account_id is None → False": NEVER_NULL,
     "bulk_line: if p.account_id is None → False": NEVER_NULL,
     "list_setting: always ListSetting.account_id == p.account_id": NEVER_NULL,

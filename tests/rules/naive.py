@@ -114,17 +114,18 @@ def filing(p: Principal, row: Row, rows: Rows) -> bool:
     return mine(p, row) or at(p, row) or on_route or inside(p, row["use_division"])
 
 
-def booking(p: Principal, row: Row, not_yet: str) -> bool:
+def booking(p: Principal, row: Row, *not_yet: str) -> bool:
+    """`not_yet`: the unit's own affair; then also what the administration has not given to an institute yet."""
     if mine(p, row):
         return True
     linked = "AFF" in roles(p) and p.institute_id is not None and row["institute_id"] == p.institute_id
-    others = here(p, row["institute_id"]) or linked or inside(p, row["use_division"])
-    return others and row["state"] != not_yet
+    institute = (here(p, row["institute_id"]) or linked) and row["state"] not in not_yet
+    return institute or (inside(p, row["use_division"]) and row["state"] != not_yet[0])
 
 
 @of("appointment")
 def appointment(p: Principal, row: Row, rows: Rows) -> bool:
-    return booking(p, row, "draft")
+    return booking(p, row, "draft", "admin_review")
 
 
 @of("appointment_item")
@@ -137,7 +138,8 @@ def slot(p: Principal, row: Row, rows: Rows) -> bool:
     if roles(p) & UNIT and p.unit_id is not None:
         return True  # free or full only
     home = next(i["division_code"] for i in rows["institute"] if i["id"] == row["institute_id"])
-    return here(p, row["institute_id"]) or inside(p, home)
+    ordered = any(o["slot_id"] == row["id"] and booking(p, o, "draft") for o in rows["appointment"])
+    return here(p, row["institute_id"]) or inside(p, home) or ("REG" in roles(p) and ordered)
 
 
 @of("slot_pattern")
@@ -286,6 +288,7 @@ def administrators(p: Principal, row: Row, rows: Rows) -> bool:
 
 @of("basket_item")
 @of("calendar_feed")
+@of("idempotency_key")
 @of("job")
 @of("list_setting")
 @of("message")

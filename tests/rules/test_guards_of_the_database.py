@@ -54,6 +54,9 @@ def test_an_issued_paper_is_not_changed_or_deleted_by_the_orm(paper, session):
         with pytest.raises(IntegrityError, match="never deleted"):
             session.execute(delete(Certificate).where(Certificate.id == paper))
         session.rollback()
+        with pytest.raises(IntegrityError, match="only grows"):
+            session.execute(text("TRUNCATE certificate CASCADE"))
+        session.rollback()
 
 
 @pytest.mark.parametrize("model, values", [(TransitionLog, {"actor_name": "x"}), (AuditLog, {"action": "x"})])

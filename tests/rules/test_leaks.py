@@ -5,10 +5,14 @@ Generated from the URL map and the scope declarations; a new view is covered wit
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from models.base import db
 from tests.client import TOKEN, login, visitor
+from tests.must_never.test_data_leaving import ID_NUMBER
+from tests.personal.numbers import SKIPPED, STRANGERS, body_of, numbers_of
 from tests.rules import leaks
 
 PEOPLE = [
@@ -100,6 +104,25 @@ def test_a_foreign_row_is_not_there(app, world, rows, nick):
     CELLS[nick] = cells
 
 
+def judge_numbers(nick, address, answer, numbers):
+    """What holds of every page, whoever asks."""
+    if address.startswith(SKIPPED):
+        return
+    body = body_of(answer)
+    if nick in STRANGERS and not address.startswith("/search"):
+        leaked = [s for s in numbers["secrets"] if s in body]
+        assert not leaked, f"{nick} {address} shows {leaked}"
+    if answer.content_type.startswith(("text/", "application/json")):
+        found = ID_NUMBER.search(re.sub(r'value="\d{18}"', "", body))
+        assert found is None, f"{nick} {address} shows {found.group()}"
+    if nick != "anon" and address not in SAME_FOR_ALL and not address.startswith(("/imports/", "/register/guide")):
+        assert "no-store" in answer.headers.get("Cache-Control", ""), f"{nick} {address} may be kept"
+
+
+SAME_FOR_ALL = {"/robots.txt", "/divisions", "/divisions/institutes", "/register/authorisation.pdf"}
+"""Pages without anything of a person; caches may keep them."""
+
+
 def readable(answer) -> str:
     """The text of a page or of JSON; what is in workbooks is read by the export's own tests."""
     kind = answer.content_type or ""
@@ -119,8 +142,16 @@ def fillers(route):
     return names or ["x"]
 
 
+@pytest.fixture(scope="module")
+def numbers(app, world):
+    return numbers_of(app, world)
+
+
 @pytest.mark.parametrize("nick", PEOPLE)
-def test_lists_and_searches_show_only_what_the_scope_gives(app, world, rows, nick):
+@pytest.mark.must_never(81, 83)
+@pytest.mark.feature("SUP-12")
+def test_lists_and_searches_show_only_what_the_scope_gives(app, world, rows, numbers, nick):
+    """Also: no page shows a number in full to somebody else, an ID number to anybody, or may be kept by a cache."""
     with app.app_context():
         principal = leaks.principals(world)[nick]
         hidden = {
@@ -139,6 +170,8 @@ def test_lists_and_searches_show_only_what_the_scope_gives(app, world, rows, nic
             if query and refused:
                 continue  # the page is closed to this person, whatever is asked of it
             answer = client.get(address + query)
+            if not query:
+                judge_numbers(nick, address, answer, numbers)
             refused = answer.status_code in {401, 403}
             assert answer.status_code < 500, f"{nick} GET {address}{query} → {answer.status_code}"
             if address == "/instruments" and nick != "anon":

@@ -33,6 +33,7 @@ LIFTS_SCOPE = {
     "app/workflow/transfer.py",
     "app/workflow/live.py",
     "app/workflow/notices.py",
+    "app/workflow/recipients.py",
     "app/workflow/slots.py",
     "app/workflow/unit_change.py",
     # uniqueness over all accounts; a job that nobody has picked up; one instrument's history after its scope was checked
@@ -68,6 +69,7 @@ SYSTEM_IN_VIEWS = {
 BARE_TABLES = {
     "app/access/predicates.py",
     "app/operations/public.py",
+    "app/operations/units_without_contact.py",  # whether anybody acts for a unit, and nothing about him
     "app/operations/ledger_import.py",  # the checkpoint of a chunk: rows of a job that scope has given, by key
 }
 

@@ -171,10 +171,22 @@ def _business(f: Floor) -> None:
             route=hops,
             reason="退回原因五字",
         )
+    slots = [
+        f.put(
+            "slot",
+            institute_id=f.one(f.institutes),
+            mode="onsite",
+            day=date(2020, 1, 1 + number),
+            period="morning",
+            capacity=1,
+        )
+        for number in range(20)
+    ]
     f.appointments = [
         f.put(
             "appointment",
             **f.body(state=state.value, use_division=f.division, mode="onsite", contact_phone="1"),
+            slot_id=f.one(slots, 0.9),
             number=f"W{copy}{state.value}"[:20],
             reason="退回原因五字",
         )
@@ -192,15 +204,6 @@ def _business(f: Floor) -> None:
             reason="退回原因五字",
         )
         f.items.append(item)
-    for number in range(20):
-        f.put(
-            "slot",
-            institute_id=f.one(f.institutes),
-            mode="onsite",
-            day=date(2020, 1, 1 + number),
-            period="morning",
-            capacity=1,
-        )
 
 
 def _counter(f: Floor) -> None:
@@ -261,6 +264,9 @@ def _counter(f: Floor) -> None:
         institute = f.one(f.institutes)
         f.put("assignment_rule", institute_id=institute, division_prefix="44", mode="onsite", position=number)
         f.put("calendar_feed", account_id=f.accounts[number % 70], kind=f"w{number}", token_hash=f"w{number}")
+        f.put(
+            "idempotency_key", account_id=f.accounts[number % 70], key=f"w{number}", request_hash="0" * 64, status=200
+        )
         f.put("basket_item", account_id=f.accounts[number % 70], instrument_id=f.instruments[number])
         f.put("verifier_project", institute_id=institute, account_id=f.accounts[number % 70], category_id=category)
     for number, institute in enumerate(f.institutes):

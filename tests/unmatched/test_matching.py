@@ -101,6 +101,20 @@ def test_a_new_validity_takes_the_warning_away(app, world):
 
 
 @pytest.mark.feature("VER-11")
+def test_the_ledger_names_the_last_institute_where_nothing_is_filed(app, world, monkeypatch):
+    monkeypatch.setitem(app.config, "PROFILE", "all")
+    filed_profile = instrument(world, "ua1")
+    before = instrument_row(filed_profile.id).institute_id
+    sent(world, serial_no=filed_profile.serial_no)
+    assert instrument_row(filed_profile.id).institute_id == before, "a filing names the institute"
+    monkeypatch.setitem(app.config, "PROFILE", "zhejiang")
+    row = instrument(world, "ua1")
+    pk = sent(world, serial_no=row.serial_no)
+    assert record(pk).state == "linked"
+    assert instrument_row(row.id).institute_id == record(pk).institute_id
+
+
+@pytest.mark.feature("VER-11")
 def test_the_later_day_wins_whatever_came_first(app, world):
     row = instrument(world, "ua1")
     today = clock.today()

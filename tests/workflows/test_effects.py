@@ -14,7 +14,7 @@ from app.operations.appointment import book, save_draft
 from app.operations.filing import submit_filings
 from app.operations.integrity import QUERIES, check_all
 from app.workflow import ACCOUNT, APPOINTMENT, CERTIFICATE, FILING, INSTRUMENT, ITEM, fire
-from app.workflow.filing import live_filing
+from app.workflow.live import live_filing_of
 from models import Account, Appointment, AppointmentItem, Certificate, Filing, Instrument, Outbox, Slot
 from tests.world import booked, category, drafted, filed, instrument, issued
 
@@ -127,9 +127,10 @@ def test_a_refused_or_cancelled_booking_frees_its_places(world, session, slot, w
 
 
 def test_places_go_back_one_by_one_and_the_header_settles(world, session, slot):
-    pk, items, _ = ordered(world, session, slot, 3)
+    pk, items, _ = ordered(world, session, slot, 3, accept=False)
     act(world, session, "ua1", ITEM, items[0], "cancel")
-    assert (slot.taken, state(session, Appointment, pk)) == (2, "accepted")
+    assert (slot.taken, state(session, Appointment, pk)) == (2, "submitted")
+    act(world, session, "recA", APPOINTMENT, pk, "accept")
     act(world, session, "recA", ITEM, items[1], "return", kind="fault", reason=WHY)
     assert (slot.taken, state(session, Appointment, pk)) == (1, "accepted")
     act(world, session, "recA", ITEM, items[2], "receive", checked=True)
@@ -165,7 +166,7 @@ def test_sending_back_frees_what_had_come(world, session, slot):
 def test_rescheduling_moves_the_places(world, session, slot):
     other = Slots(session, world)
     pk, _, _ = ordered(world, session, slot)
-    act(world, session, "ua1", APPOINTMENT, pk, "reschedule", slot_id=str(other.id), reason=WHY)
+    act(world, session, "recA", APPOINTMENT, pk, "reschedule", slot_id=str(other.id), reason=WHY)
     assert (slot.taken, other.taken) == (0, 2)
 
 
@@ -237,7 +238,7 @@ def test_filing_carries_the_instrument_along(world, session):
         data = {"institute_id": world.institutes["A"], "declaration": True, "allow_province": True}
         submit_filings(session, actor, [made.id], data)
         session.commit()
-        row = live_filing(session, made.id)
+        row = live_filing_of(session, made.id)
         pk = row.id
         assert (row.holder_institute_id, row.allow_province, row.declared_by_id) == (
             world.institutes["A"],
@@ -265,7 +266,7 @@ def test_filing_carries_the_instrument_along(world, session):
 def test_suspending_mirrors_to_the_filing_and_scrapping_closes_it(world, session):
     made = filed(world, "ua1")
     with as_system("test"):
-        pk = live_filing(session, made.id).id
+        pk = live_filing_of(session, made.id).id
     act(world, session, "ua1", INSTRUMENT, made.id, "suspend", reason=WHY)
     assert state(session, Filing, pk) == "suspended"
     act(world, session, "ua1", INSTRUMENT, made.id, "enable")
@@ -278,7 +279,7 @@ def test_suspending_mirrors_to_the_filing_and_scrapping_closes_it(world, session
 def test_revoking_a_filing_takes_the_item_out_of_its_booking(world, session, slot, accept):
     pk, items, ids = ordered(world, session, slot, 2, accept=accept)
     with as_system("test"):
-        filing = live_filing(session, ids[0]).id
+        filing = live_filing_of(session, ids[0]).id
     act(world, session, "imgA", FILING, filing, "revoke", reason=WHY)
     assert state(session, AppointmentItem, items[0]) == ("returned" if accept else "cancelled")
     assert (slot.taken, state(session, Instrument, ids[0])) == (1, "unfiled")
@@ -289,7 +290,7 @@ def test_wrong_papers_at_the_counter_send_the_filing_back(world, session, slot):
     _, items, ids = ordered(world, session, slot, 1)
     act(world, session, "recA", ITEM, items[0], "return", kind="mismatch", reason=WHY)
     with as_system("test"):
-        assert live_filing(session, ids[0]).state == "returned"
+        assert live_filing_of(session, ids[0]).state == "returned"
     assert state(session, Instrument, ids[0]) == "unfiled"
 
 

@@ -17,9 +17,10 @@ from app.errors import (
     WrongStateError,
 )
 from app.workflow import FILING, INSTRUMENT, ITEM, fire, offered
-from app.workflow.engine import DirectStateWriteError, check_input, why_not
-from app.workflow.filing import live_filing
+from app.workflow.engine import check_input, why_not
+from app.workflow.guarded import DirectStateWriteError
 from app.workflow.item import FINAL, SETTLING, header_state
+from app.workflow.live import live_filing_of
 from models import Filing, Instrument, Message, Outbox, TransitionLog
 from models.enums import AppointmentState, ItemState
 from tests.world import filed, instrument
@@ -147,7 +148,7 @@ def test_notices_are_written_once_per_cause(world, session):
 
     made = filed(world, "ua1")
     with as_system("test") as system:
-        row = live_filing(session, made.id)
+        row = live_filing_of(session, made.id)
         count = (
             select(func.count())
             .select_from(Message)

@@ -406,8 +406,10 @@ def test_restoring_an_item_whose_instrument_went_elsewhere(live):
     assert ask("item", "restore", "free", row) is None
     live(Row(id=1))
     assert ask("item", "restore", "free", row) is None
-    live(Row(id=9))
-    assert ask("item", "restore", "free", row) == "器具“电子计价秤 A001”已在其他预约单中，不能恢复。"
+    live(Row(id=9, appointment=Row(number="20261120000007")))
+    assert ask("item", "restore", "free", row) == "器具“电子计价秤 A001”已在预约单20261120000007中，不能恢复。"
+    live(Row(id=9, appointment=Row(number=None)))
+    assert ask("item", "restore", "free", row) == "器具“电子计价秤 A001”已在预约单草稿中，不能恢复。"
 
 
 def test_beginning_needs_a_valid_authorisation(monkeypatch):

@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import timedelta
 from types import SimpleNamespace as Row
 
-from app.workflow import amendment, appointment_rules, commission_rules, item, task, unmatched
-from tests.workflows.test_guards import NOW, TODAY, Session, ask, scale
+from app.workflow import amendment, appointment_rules, commission_rules, filing, item, task, unmatched
+from tests.workflows.test_guards import NOW, REGULATOR, TODAY, Session, ask, scale
 
 REASON = "铭牌编号与登记不一致"
 
@@ -19,6 +19,53 @@ def test_a_visit_day_lies_ahead():
         ("明天", "“安排日期”不是有效的日期，请按 2026-11-20 的格式填写。"),
     ):
         assert ask("appointment", "accept", "visit_day", Row(), data={"visit_day": told}) == sentence
+
+
+def test_a_unit_moves_its_half_day_until_the_institute_agreed_and_not_at_the_last_moment():
+    tomorrow = TODAY + timedelta(days=1)
+    near, far = Row(day=tomorrow, period="morning"), Row(day=tomorrow, period="afternoon")
+    late = "距预约时间不足24小时，请联系检定机构。"
+    mine, foreign = {"unit_id": 1, "slot_id": 5}, {"unit_id": 2, "slot_id": 5}
+    for order, slot, sentence in (
+        (Row(state="submitted", **mine), near, late),
+        (Row(state="submitted", **mine), far, None),
+        (Row(state="submitted", **mine), None, None),  # its half day went by, it has to choose another
+        (Row(state="accepted", **mine), far, "机构已受理的预约由检定机构改期，请联系检定机构。"),
+        (Row(state="accepted", **foreign), near, None),
+    ):
+        assert ask("appointment", "reschedule", "in_time", order, session=Session(row=slot)) == sentence
+
+
+def test_another_half_day_is_of_the_same_institute_and_way():
+    order, wrong = Row(institute_id=1, mode="onsite"), "所选时段不属于该机构或检定方式，请重新选择。"
+    for slot, sentence in (
+        (Row(institute_id=1, mode="onsite"), None),
+        (Row(institute_id=2, mode="onsite"), wrong),
+        (Row(institute_id=1, mode="deliver"), wrong),
+        (None, wrong),
+    ):
+        data, session = {"slot_id": "5"}, Session(row=slot)
+        assert ask("appointment", "reschedule", "slot_fits", order, data=data, session=session) == sentence
+    assert ask("appointment", "reschedule", "slot_fits", order, data={"slot_id": "x"}) == wrong
+
+
+def test_dispatching_to_whom_the_register_does_not_know_for_it(monkeypatch):
+    row, target = Row(instrument=Row(category_id=1)), Session(row=Row(id=3, active=True))
+    data, said = {"institute_id": "3"}, "该机构未登记此项能力，确定分派？仍要分派的请勾选确认。"
+    monkeypatch.setattr(filing, "authorised", lambda *_: False)
+    assert ask("filing", "dispatch", "target_capable", row, data=data, session=target) == said
+    sure = {**data, "unregistered_ok": True}
+    assert ask("filing", "dispatch", "target_capable", row, data=sure, session=target) is None
+    assert ask("filing", "dispatch", "target_capable", row, data=data) is None, "no institute is said by another guard"
+    monkeypatch.setattr(filing, "authorised", lambda *_: True)
+    assert ask("filing", "dispatch", "target_capable", row, data=data, session=target) is None
+
+
+def test_who_lacks_the_licence_is_told_by_whoever_decides(monkeypatch):
+    row = Row(holder_institute_id=1, instrument=Row(category_id=1))
+    monkeypatch.setattr(filing, "authorised", lambda *_: False)
+    told = "受理机构未获该项目授权或授权已过期，请由该机构分派、转送，或退回申请方。"
+    assert ask("filing", "approve", "capable", row, actor=REGULATOR) == told
 
 
 def test_an_order_of_another_institute_or_not_accepted():
@@ -314,11 +361,18 @@ def test_a_confirmed_instrument_leaves_its_order_only_where_the_deployment_lets_
         (False, "assigned", False, None),
         (False, "accepted", True, None),  # the order's own step takes its instruments along
     ):
-        for module in (appointment_rules, item):
-            monkeypatch.setattr(module, "setting", lambda *_args, allowed=allowed: allowed)
+        monkeypatch.setattr(appointment_rules, "setting", lambda *_args, allowed=allowed: allowed)
+        monkeypatch.setattr(appointment_rules, "switch_on", lambda _name: False)
         session = Session()
         session.info = {"header_moves": header_moves}
         assert ask("item", "cancel", "confirmed", Row(state=state), session=session) == sentence
+    monkeypatch.setattr(appointment_rules, "setting", lambda *_args: True)
+    monkeypatch.setattr(appointment_rules, "switch_on", lambda name: name == "appointment.withdraw_request")
+    asked, session = "机构已受理，请使用“申请撤销”。", Session()
+    session.info = {}
+    assert ask("item", "cancel", "confirmed", Row(state="accepted"), session=session) == asked
+    assert ask("item", "cancel", "confirmed", Row(state="assigned"), session=session) is None
+    assert ask("appointment", "cancel", "request_first", Row(state="accepted")) == asked
     monkeypatch.setattr(appointment_rules, "setting", lambda *_args: False)
     assert ask("appointment", "cancel", "request_first", Row(state="accepted")) == said
     assert ask("appointment", "cancel", "request_first", Row(state="submitted")) is None

@@ -52,7 +52,9 @@ def test_matrix_is_the_approved_one(name):
 def bare(machine):
     """The machine without relations, guards and effects: only role and state are left to decide."""
     twin = copy.copy(machine)
-    steps = tuple(dataclasses.replace(s, relation=None, guards=(), effects=(), bars=None) for s in machine.steps)
+    steps = tuple(
+        dataclasses.replace(s, relation=None, guards=(), effects=(), bars=None, whose=None) for s in machine.steps
+    )
     object.__setattr__(twin, "steps", steps)
     return twin
 
@@ -142,7 +144,9 @@ def test_somebody_unrelated_is_refused_in_every_state(name, no_database, monkeyp
     for step in machine.steps:
         if step.relation is None or step.by_system:
             continue
-        stripped = dataclasses.replace(step, guards=(), effects=(), bars=None, relation=lambda _row, _actor: False)
+        stripped = dataclasses.replace(
+            step, guards=(), effects=(), bars=None, whose=None, relation=lambda _row, _actor: False
+        )
         object.__setattr__(machine, "steps", (stripped,))
         for state in step.source:
             for role in step.by - {Role.SYS}:
