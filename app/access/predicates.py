@@ -75,7 +75,7 @@ def unit(p: Principal) -> ColumnElement[bool]:
         filed, booked, applied = table(Filing).c, table(AppointmentItem).c, table(Account).c
         terms += [
             Unit.id.in_(select(filed.unit_id).where(_filing_at(filed, p.institute_id))),
-            Unit.id.in_(select(booked.unit_id).where(booked.institute_id == p.institute_id)),
+            Unit.id.in_(select(booked.unit_id).where(booked.institute_id == p.institute_id, booked.state != "pending")),
             Unit.id.in_(select(applied.unit_id).where(applied.reviewer_institute_id == p.institute_id)),
         ]
     if p.has(Role.REG):

@@ -5,9 +5,11 @@ from __future__ import annotations
 import pytest
 from sqlalchemy import select
 
+from app.access.principal import as_system
 from app.errors import NotVisibleError
+from app.operations.appointment import submit
 from app.workflow import APPOINTMENT, ITEM, fire
-from models import Appointment, AppointmentItem
+from models import Appointment, AppointmentItem, Instrument
 from tests.client import login, text
 
 REASON = "测试中的原因说明"
@@ -85,3 +87,28 @@ def test_what_was_sent_stays_with_the_institute_however_it_ended(world, profile,
     items = [item.id for item in orders.items(pk)]
     orders.step(pk, "cancel", "ua1")
     assert seen_by(world, session, reception, pk) == (pk, items)
+
+
+@pytest.mark.must_never(41)
+def test_a_draft_shows_its_instruments_to_nobody_else(world, profile, orders, session):
+    profile("zhejiang")
+    pk = orders.draft()
+    instrument = orders.items(pk)[0].instrument_id
+    with as_system("test"):
+        row = session.get(Appointment, pk)
+        named, row_institute = row.institute_id is not None, row.institute_id
+        session.rollback()
+    assert named, "the draft knows where it would go"
+    reception = next(f"rec{nick}" for nick, own in world.institutes.items() if own == row_institute)
+
+    def known():
+        with world.acting(reception):
+            return session.scalar(select(Instrument.id).where(Instrument.id == instrument))
+
+    assert known() is None
+    with world.acting("ua1") as actor:
+        submit(session, actor, pk)
+        session.commit()
+    assert known() is None, "the administration has not confirmed it"
+    orders.step(pk, "admin_approve", "regA1")
+    assert known() == instrument

@@ -64,12 +64,17 @@ def at(p: Principal, filing: Row) -> bool:
     return any(here(p, filing[c]) for c in ("holder_institute_id", "target_institute_id", "final_institute_id"))
 
 
+def booked_with(p: Principal, item: Row) -> bool:
+    """Sent to the institute; what waits in a draft, or for the administration, is not."""
+    return here(p, item["institute_id"]) and item["state"] != "pending"
+
+
 @of("unit")
 def unit(p: Principal, row: Row, rows: Rows) -> bool:
     if p.unit_id == row["id"] and roles(p) & (UNIT | {"APPLICANT"}):
         return True
     met = [f for f in rows["filing"] if f["unit_id"] == row["id"] and at(p, f)]
-    met += [i for i in rows["appointment_item"] if i["unit_id"] == row["id"] and here(p, i["institute_id"])]
+    met += [i for i in rows["appointment_item"] if i["unit_id"] == row["id"] and booked_with(p, i)]
     met += [a for a in rows["account"] if a["unit_id"] == row["id"] and here(p, a["reviewer_institute_id"])]
     return bool(met) or inside(p, row["division_code"]) or "ADM" in roles(p)
 
@@ -103,7 +108,7 @@ def instrument(p: Principal, row: Row, rows: Rows) -> bool:
         return True
     if any(f["instrument_id"] == row["id"] and at(p, f) for f in rows["filing"]):
         return True
-    if any(i["instrument_id"] == row["id"] and here(p, i["institute_id"]) for i in rows["appointment_item"]):
+    if any(i["instrument_id"] == row["id"] and booked_with(p, i) for i in rows["appointment_item"]):
         return True
     return "ANON" in roles(p) and row["state"] == "in_use" and row["last_result"] is not None
 
