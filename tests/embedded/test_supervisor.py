@@ -73,9 +73,9 @@ def test_a_dead_child_comes_back(launch, tmp_path):
 def test_after_kill_9_the_children_end_and_a_new_start_works_at_once(launch, tmp_path, port):
     first = launch()
     first.stdout.readline()
-    old = {line[2] for line in notes(tmp_path)}
     first.kill()
     first.wait()
+    old = {line[2] for line in notes(tmp_path)}  # now nobody starts any more
     second = launch()
     assert second.stdout.readline() == f"ready http://127.0.0.1:{port}\n"
     assert {line[2] for line in notes(tmp_path) if line[1] == "end"} == old

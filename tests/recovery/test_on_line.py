@@ -344,7 +344,8 @@ def test_how_often_depends_on_the_words_alone(app, world, somebody):
 @pytest.mark.feature("LOG-12")
 def test_time_tells_nothing(app, world, somebody, monkeypatch):
     """must-never case 8: medians of known and unknown differ by less than a tenth."""
-    monkeypatch.setitem(app.config, "RECOVERY_LEVEL", 0.12)
+    # longer than either takes on a machine that the other workers keep busy
+    monkeypatch.setitem(app.config, "RECOVERY_LEVEL", 0.45)
     taken = {True: [], False: []}
     for n in range(16):
         known = n % 2 == 0
